@@ -1,0 +1,9 @@
+# Every outside dependency is found here, once. docs/dependencies.md says why each is there.
+include(GoogleTest)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(tl-expected REQUIRED)
+if(KW_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
