@@ -1,0 +1,66 @@
+#pragma once
+// One piece of work: a graph, how its inputs are drawn, and what it is judged by.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kw/core/graph.h"
+#include "kw/core/policy.h"
+
+namespace kw {
+
+/// A tensor is drawn by running steps in order. The first is a source, the others transform
+/// pointwise.
+///   uniform(a,b)  normal(a=mean,b=std)  integers(a,b): a <= i < b  constant(a)      sources
+///   mul(a)  add(a)  mul_uniform(a,b): one factor for the whole tensor, drawn once   transforms
+struct DrawStep {
+  enum class Op { Uniform, Normal, Integers, Constant, Mul, Add, MulUniform };
+  Op op = Op::Uniform;
+  double a = 0;
+  double b = 1;
+  bool operator==(const DrawStep&) const = default;
+};
+
+struct Draw {
+  ValueId value = kNoValue;  // an Input, Weight or State of the graph
+  std::vector<DrawStep> steps;
+};
+
+enum class Determinism { WithinBound, Bitwise };
+
+/// One call of the model's constructor that filled a parameter, in order. With the seed of the
+/// suite these recreate the parameters bit-equal in PyTorch; ours are drawn from Task::draws.
+struct InitCall {
+  std::string parameter;  // "gemm.weight"
+  std::string op;         // "uniform_", "normal_", "randn", "fill_"
+  Shape shape;
+  std::vector<double> arguments;
+};
+
+struct Task {
+  std::string name;  // "kernelbench:1/19@small": shown, never hashed
+  Graph graph;
+  std::vector<Draw> draws;  // one per Input, Weight and State
+  Policy policy;
+  Determinism determinism = Determinism::WithinBound;
+  bool setup_is_timed = true;         // KernelBench allows no untimed prepacking
+  std::vector<InitCall> constructor;  // empty for tasks that are not modules
+  std::map<std::string, std::string>
+      provenance;  // file, revision, exporter: recorded, never hashed
+};
+
+Status validate(const Task& task);
+
+/// {"v":1,"kind":"task","name","graph":{...},"draws":{"x":[["uniform",0,1],["mul",2]]},
+///  "policy":"ieee","determinism":"within_bound"|"bitwise","setup_is_timed":true,
+///  "constructor":[["gemm.weight","uniform_",[64,32],[-0.1,0.1]]],"provenance":{}}
+Result<Task> parse_task(std::string_view json);
+std::string to_json(const Task& task);
+
+/// Documents above this are refused before they are parsed.
+inline constexpr std::size_t kMaxTaskBytes = 32u << 20;
+
+}  // namespace kw
