@@ -15,9 +15,11 @@ namespace kw {
 /// A tensor is drawn by running steps in order. The first is a source, the others transform
 /// pointwise.
 ///   uniform(a,b)  normal(a=mean,b=std)  integers(a,b): a <= i < b  constant(a)      sources
-///   mul(a)  add(a)  mul_uniform(a,b): one factor for the whole tensor, drawn once   transforms
+///   codes: uniform over the finite codes of the value's format (packed);  scales(a,b): scale bytes
+///   of the format whose values are 2^a..2^b, uniform in the exponent sources of formats mul(a)
+///   add(a)  mul_uniform(a,b): one factor for the whole tensor, drawn once   transforms
 struct DrawStep {
-  enum class Op { Uniform, Normal, Integers, Constant, Mul, Add, MulUniform };
+  enum class Op { Uniform, Normal, Integers, Constant, Codes, Scales, Mul, Add, MulUniform };
   Op op = Op::Uniform;
   double a = 0;
   double b = 1;

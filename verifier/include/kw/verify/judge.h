@@ -1,0 +1,38 @@
+#pragma once
+// The judge: a task, a candidate and a device in; an Outcome with evidence out. No text that a
+// model writes moves a gate.
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+
+#include "kw/core/interfaces.h"
+#include "kw/verify/device.h"
+
+namespace kw::verify {
+
+struct JudgeOptions {
+  std::uint64_t seed = 0;  // secret from the candidate, recorded for replay
+  bool full = true;        // the whole battery; false: what a first look costs
+  bool timing = false;     // also time it (ignored by devices without time)
+  bool fresh_process_retime = false;
+  std::chrono::milliseconds deadline{60000};
+};
+
+class Judge {
+ public:
+  /// Both outlive the judge.
+  Judge(Compiler& compiler, Device& device);
+  ~Judge();
+  /// Thread-safe.
+  Result<Outcome> judge(const Task& task, const Candidate& candidate, const JudgeOptions& options,
+                        std::stop_token stop);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+inline constexpr const char* kJudgeVersion = "judge.1";
+
+}  // namespace kw::verify
