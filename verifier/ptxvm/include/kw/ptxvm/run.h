@@ -1,0 +1,63 @@
+#pragma once
+// Runs one kernel launch on the CPU.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kw/core/result.h"
+#include "kw/ptxvm/memory.h"
+#include "kw/ptxvm/program.h"
+#include "kw/ptxvm/report.h"
+
+namespace kw::ptxvm {
+
+struct Launch {
+  std::string kernel;
+  Dim3 grid;
+  Dim3 block;
+  std::uint32_t dynamic_shared_bytes = 0;
+  /// The parameter block, laid out as KernelInfo::parameters says; exactly parameter_bytes long.
+  std::vector<std::byte> parameters;
+};
+
+/// The order in which blocks start and warps take turns. Every order is legal for a correct kernel.
+enum class Schedule {
+  InOrder,   // block 0 first, warp 0 first
+  Reversed,  // last block first, last warp first
+  Shuffled,  // seeded by Options::seed
+};
+
+/// Which instruction set the handlers use; Best asks the CPU.
+enum class HostIsa { Best, Baseline, Avx2, Avx512 };
+
+struct Options {
+  // Bounds, alignment, barrier and warp-convergence checks are always on.
+  bool check_uninitialised = true;  // shared, local and global memory
+  bool count_memory = false;        // sectors and bank waves (costs time)
+  /// Sums tensor-core products in fp64 and rounds once, instead of modelling the hardware's
+  /// truncating accumulation (README.md).
+  bool exact_tensor_accumulation = false;
+  Schedule schedule = Schedule::InOrder;
+  std::uint64_t seed = 0;
+  /// Warp instructions that one block may execute before it is stopped with a Watchdog finding.
+  std::uint64_t instruction_budget = std::uint64_t{1} << 32;
+  unsigned threads = 1;  // host threads over blocks; 0: one per CPU
+  std::uint32_t max_findings = 64;
+  /// Host memory for the registers, shared and local memory of the blocks resident at once.
+  std::uint64_t resident_bytes = std::uint64_t{2} << 30;
+  /// Set by the caller, from any thread, to stop early: run() then returns Errc::Cancelled.
+  const std::atomic<bool>* cancel = nullptr;
+  HostIsa isa = HostIsa::Best;
+};
+
+/// Runs the launch to its end, or until it is stopped. A kernel that is wrong is a Report with
+/// findings; an Error says that the launch itself is bad or not runnable: NotFound (no such
+/// kernel), Unsupported (KernelInfo::refusal), InvalidArgument (parameters, grid or block that do
+/// not fit), ResourceExhausted, Cancelled.
+Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
+                   const Options& options = {});
+
+}  // namespace kw::ptxvm
