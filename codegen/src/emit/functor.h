@@ -1,0 +1,55 @@
+#pragma once
+// C++ device text of scalar expressions: the Loader, Prologue, Epilogue and Storer slots of every
+// skeleton are made here.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ir/program.h"
+
+namespace kw::codegen {
+
+/// "int" or "long long": the narrowest type that holds every offset of these tensors.
+std::string index_type(const Program& program, const std::vector<TensorId>& tensors);
+/// "float", "double", "int", "long long", "bool": what a DType is computed in.
+std::string_view compute_name(DType type) noexcept;
+/// "float", "__half", "__nv_bfloat16", "unsigned char", ...: how it is stored.
+std::string_view storage_name(DType type) noexcept;
+/// A literal that reads back bit-equal: "0.0446999997f", "KW_INF", "KW_NAN".
+std::string literal(double value, DType type);
+
+/// What the leaves of an expression are called where it is emitted.
+struct Binding {
+  std::vector<std::string> variables;  // C++ names of v0, v1, ...
+  /// Text for a leaf, or "" to let the emitter write the access itself: `<pointer>[<offset>]`,
+  /// converted to the compute type.
+  std::function<std::string(ScalarId leaf)> leaf;
+  /// C++ name of the pointer to a tensor.
+  std::function<std::string(TensorId tensor)> pointer;
+  std::string indent = "  ";
+  std::string prefix = "t";  // of the temporaries
+};
+
+struct Body {
+  std::string statements;           // `const float t0 = ...;` lines, one per DAG node
+  std::vector<std::string> values;  // C++ expression of each root
+};
+Body emit_body(const Program& program, const std::vector<ScalarId>& roots, const Binding& binding);
+
+/// A struct whose operator() evaluates one expression:
+///   struct NAME {
+///     const float* __restrict__ p0;  ...
+///     __device__ __forceinline__ float operator()(INDEX v0, INDEX v1, ...[, float acc]) const;
+///   };
+/// `result` (kNoTensor: none) is a tensor whose Loads read the argument `acc`: the epilogue of a
+/// contraction.
+struct Functor {
+  std::string name;
+  std::string text;
+  std::vector<TensorId> pointers;  // members p0, p1, ... in this order: kernel arguments
+};
+Functor emit_functor(const Program& program, ScalarId root, std::string name, int variables,
+                     const std::string& index_type, TensorId result = kNoTensor);
+
+}  // namespace kw::codegen
