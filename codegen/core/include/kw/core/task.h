@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kw/core/format.h"
 #include "kw/core/graph.h"
 #include "kw/core/policy.h"
 
@@ -45,7 +46,8 @@ struct InitCall {
 struct Task {
   std::string name;  // "kernelbench:1/19@small": shown, never hashed
   Graph graph;
-  std::vector<Draw> draws;  // one per Input, Weight and State
+  std::vector<Format> formats;  // every format that the graph names, once: a task is self-contained
+  std::vector<Draw> draws;      // one per Input, Weight and State
   Policy policy;
   Determinism determinism = Determinism::WithinBound;
   bool setup_is_timed = true;         // KernelBench allows no untimed prepacking
@@ -57,7 +59,7 @@ struct Task {
 Status validate(const Task& task);
 
 /// {"v":1,"kind":"task","name","graph":{...},"draws":{"x":[["uniform",0,1],["mul",2]]},
-///  "policy":"ieee","determinism":"within_bound"|"bitwise","setup_is_timed":true,
+///  "formats":[{...}],"policy":"ieee","determinism":"within_bound"|"bitwise","setup_is_timed":true,
 ///  "constructor":[["gemm.weight","uniform_",[64,32],[-0.1,0.1]]],"provenance":{}}
 Result<Task> parse_task(std::string_view json);
 std::string to_json(const Task& task);
