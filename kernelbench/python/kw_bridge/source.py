@@ -1,0 +1,174 @@
+"""A model file as data: its text, its own constants, and what executing it defines."""
+
+import ast
+import hashlib
+import os
+import random
+import re
+import subprocess
+import sys
+
+from . import BridgeError
+
+REQUIRED = ("Model", "get_inputs", "get_init_inputs")
+SEED = 42  # the seed of KernelBench's set_seed before inputs and before the constructor
+
+
+class Constant:
+    """A module-level integer, or one element of a module-level tuple or list of integers."""
+
+    def __init__(self, name, index, value):
+        self.name = name
+        self.index = index  # None, or the position in the tuple
+        self.value = value
+
+    @property
+    def label(self):
+        return self.name if self.index is None else f"{self.name}[{self.index}]"
+
+
+def _integer(node):
+    """The value of a constant integer expression such as 256 * 8, or None."""
+    if isinstance(node, ast.Constant):
+        return node.value if type(node.value) is int else None
+    if isinstance(node, ast.BinOp):
+        left, right = _integer(node.left), _integer(node.right)
+        if left is None or right is None:
+            return None
+        if isinstance(node.op, ast.Mult):
+            return left * right
+        if isinstance(node.op, ast.Add):
+            return left + right
+        if isinstance(node.op, ast.Sub):
+            return left - right
+        if isinstance(node.op, ast.FloorDiv) and right > 0:
+            return left // right
+        if isinstance(node.op, ast.Pow) and 0 <= right < 64:
+            return left**right
+        if isinstance(node.op, ast.LShift) and 0 <= right < 64:
+            return left << right
+    return None
+
+
+def _assignments(tree):
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            if isinstance(statement.targets[0], ast.Name):
+                yield statement.targets[0].id, statement
+
+
+class Source:
+    """The text of one model file. `sizes` replaces module-level integers by label, in the syntax tree."""
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            with open(path, "rb") as file:
+                raw = file.read()
+        except OSError as error:
+            raise BridgeError(f"{path}: {error.strerror}") from None
+        self.sha256 = hashlib.sha256(raw).hexdigest()
+        try:
+            self.tree = ast.parse(raw, filename=path)
+        except (SyntaxError, ValueError) as error:
+            raise BridgeError(f"{path} is not Python: {error}") from None
+
+    def constants(self):
+        found = []
+        for name, statement in _assignments(self.tree):
+            value = _integer(statement.value)
+            if value is not None:
+                found.append(Constant(name, None, value))
+            elif isinstance(statement.value, (ast.Tuple, ast.List)):
+                for index, element in enumerate(statement.value.elts):
+                    value = _integer(element)
+                    if value is not None:
+                        found.append(Constant(name, index, value))
+        return found
+
+    def _rewritten(self, sizes):
+        unused = set(sizes)
+        tree = ast.parse(ast.unparse(self.tree), filename=self.path)
+        for name, statement in _assignments(tree):
+            if name in sizes:
+                statement.value = ast.Constant(sizes[name])
+                unused.discard(name)
+            elif isinstance(statement.value, (ast.Tuple, ast.List)):
+                for index in range(len(statement.value.elts)):
+                    label = f"{name}[{index}]"
+                    if label in sizes:
+                        statement.value.elts[index] = ast.Constant(sizes[label])
+                        unused.discard(label)
+        if unused:
+            names = ", ".join(constant.label for constant in self.constants())
+            raise BridgeError(
+                f"{self.path} has no module-level integer {sorted(unused)[0]}; it has: {names or 'none'}"
+            )
+        return ast.fix_missing_locations(tree)
+
+    def module(self, sizes=None):
+        """Executes the file and returns its namespace."""
+        tree = self._rewritten(sizes) if sizes else self.tree
+        namespace = {"__name__": "kw_bridge_model", "__file__": self.path}
+        folder = os.path.dirname(os.path.abspath(self.path))
+        sys.path.insert(0, folder)
+        try:
+            exec(compile(tree, self.path, "exec"), namespace)
+        except ModuleNotFoundError as error:
+            raise BridgeError(f"{self.path} imports {error.name}, which is not installed") from None
+        except Exception as error:
+            raise BridgeError(f"{self.path} fails when executed: {describe(error)}") from None
+        finally:
+            sys.path.remove(folder)
+        for name in REQUIRED:
+            if not callable(namespace.get(name)):
+                raise BridgeError(f"{self.path} does not define {name}")
+        return namespace
+
+
+def set_seed(seed=SEED):
+    import torch
+
+    random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def describe(error):
+    text = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def kernelbench_name(path):
+    """("1/19", ".../KernelBench", "level1/19_ReLU.py") of a file in a KernelBench checkout, or Nones."""
+    absolute = os.path.abspath(path)
+    match = re.search(r"^(.*)/(level(\d+)/(\d+)_[^/]*\.py)$", absolute)
+    if not match:
+        return None, None, None
+    return f"{match[3]}/{match[4]}", match[1], match[2]
+
+
+def revision_of(folder):
+    """The git revision that a folder is checked out at, or None."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    text = done.stdout.strip()
+    return text if done.returncode == 0 and re.fullmatch(r"[0-9a-f]{40}", text) else None
+
+
+def find_problem(folder, problem):
+    """The file of problem "1/19" below a KernelBench checkout or its KernelBench/ folder."""
+    match = re.fullmatch(r"(\d+)/(\d+)", problem)
+    if not match:
+        raise BridgeError(f"not a problem: {problem!r} (expected LEVEL/NUMBER, as in 1/19)")
+    for base in (os.path.join(folder, "KernelBench"), folder):
+        level = os.path.join(base, f"level{match[1]}")
+        if os.path.isdir(level):
+            for name in sorted(os.listdir(level)):
+                if name.startswith(match[2] + "_") and name.endswith(".py"):
+                    return os.path.join(level, name)
+            raise BridgeError(f"{level} has no problem {match[2]}")
+    raise BridgeError(f"{folder} is no KernelBench checkout: it has no KernelBench/level{match[1]}")
