@@ -13,12 +13,18 @@
 
 namespace kw {
 
-/// A tensor is drawn by running steps in order. The first is a source, the others transform
+/// A tensor is drawn by running steps in order: the first is a source, the others transform
 /// pointwise.
-///   uniform(a,b)  normal(a=mean,b=std)  integers(a,b): a <= i < b  constant(a)      sources
-///   codes: uniform over the finite codes of the value's format (packed);  scales(a,b): scale bytes
-///   of the format whose values are 2^a..2^b, uniform in the exponent sources of formats mul(a)
-///   add(a)  mul_uniform(a,b): one factor for the whole tensor, drawn once   transforms
+///
+/// Sources:
+/// - uniform(a, b), normal(a = mean, b = standard deviation), integers(a, b): a <= i < b,
+/// constant(a)
+/// - codes(): uniform over the finite codes of the value's format, packed
+/// - scales(a, b): scales of the format with values 2^a..2^b, uniform in the exponent
+///
+/// Transforms:
+/// - mul(a), add(a)
+/// - mul_uniform(a, b): one factor for the whole tensor, drawn once
 struct DrawStep {
   enum class Op { Uniform, Normal, Integers, Constant, Codes, Scales, Mul, Add, MulUniform };
   Op op = Op::Uniform;
@@ -46,8 +52,9 @@ struct InitCall {
 struct Task {
   std::string name;  // "kernelbench:1/19@small": shown, never hashed
   Graph graph;
-  std::vector<Format> formats;  // every format that the graph names, once: a task is self-contained
-  std::vector<Draw> draws;      // one per Input, Weight and State
+  std::vector<Format>
+      formats;              // every format that the graph names, so that a task is self-contained
+  std::vector<Draw> draws;  // one per Input, Weight and State
   Policy policy;
   Determinism determinism = Determinism::WithinBound;
   bool setup_is_timed = true;         // KernelBench allows no untimed prepacking
@@ -59,8 +66,8 @@ struct Task {
 Status validate(const Task& task);
 
 /// {"v":1,"kind":"task","name","graph":{...},"draws":{"x":[["uniform",0,1],["mul",2]]},
-///  "formats":[{...}],"policy":"ieee","determinism":"within_bound"|"bitwise","setup_is_timed":true,
-///  "constructor":[["gemm.weight","uniform_",[64,32],[-0.1,0.1]]],"provenance":{}}
+///  "policy":"ieee","determinism":"within_bound"|"bitwise","setup_is_timed":true,
+///  "constructor":[["gemm.weight","uniform_",[64,32],[-0.1,0.1]]],"formats":[],"provenance":{}}
 Result<Task> parse_task(std::string_view json);
 std::string to_json(const Task& task);
 
