@@ -44,10 +44,15 @@ function(kw_library name)
   endif()
 endfunction()
 
-# kw_test(NAME SOURCES ... [LIBS deps...] [LABELS unit|gpu|slow|e2e]): a GoogleTest program; each TEST is
-# one CTest test. A program without tests is an error.
+# The test programs that the sanitizer presets build: foreign text, stored bytes and the wire under
+# AddressSanitizer, threads under ThreadSanitizer.
+add_custom_target(sanitize_memory)
+add_custom_target(sanitize_threads)
+
+# kw_test(NAME SOURCES ... [LIBS deps...] [LABELS unit|gpu|slow|e2e] [SANITIZE memory threads] [TIMEOUT s]):
+# a GoogleTest program; each TEST is one CTest test. A program without tests is an error.
 function(kw_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_MAIN" "TIMEOUT" "SOURCES;LIBS;LABELS;SANITIZE" ${ARGN})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
@@ -55,9 +60,16 @@ function(kw_test name)
     set(ARG_TIMEOUT 60)
   endif()
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE kw_flags ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE kw_flags ${ARG_LIBS} GTest::gmock GTest::gtest)
+  if(NOT ARG_OWN_MAIN)  # a program that registers process roles brings its own main
+    target_link_libraries(${name} PRIVATE GTest::gtest_main)
+  endif()
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE KW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  foreach(kind ${ARG_SANITIZE})
+    add_dependencies(sanitize_${kind} ${name})
+    list(APPEND ARG_LABELS sanitize_${kind})
+  endforeach()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
                        PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
