@@ -115,10 +115,12 @@ TEST(Dependencies, HeavyHeadersStayInTheirPlaces) {
           include == "curl/curl.h") {
         EXPECT_TRUE(relative.starts_with("agent/") && !is_public) << place;
       }
-      if (include == "cuda.h" || include == "nvrtc.h" || include == "sqlite3.h")
+      if (include == "cuda.h" || include == "nvrtc.h" || include == "sqlite3.h") {
         EXPECT_FALSE(is_public) << place;
-      if (include == "nlohmann/json.hpp")
+      }
+      if (include == "nlohmann/json.hpp") {
         EXPECT_EQ(relative, "codegen/core/include/kw/core/json.h") << place;
+      }
       if (include == "regex") ADD_FAILURE() << place << ": <regex> costs seconds per file";
     }
   });
