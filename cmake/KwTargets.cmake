@@ -10,6 +10,10 @@ if(KW_SANITIZE)
   target_link_options(kw_flags INTERFACE -fsanitize=${KW_SANITIZE})
 endif()
 
+if(KW_BUILD_FUZZ)
+  target_compile_options(kw_flags INTERFACE -fsanitize=fuzzer-no-link)  # coverage in every library
+endif()
+
 find_program(KW_CCACHE ccache)
 if(KW_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${KW_CCACHE})
