@@ -32,7 +32,7 @@ Status check_claim(const Claim& claim, const std::string& id, std::uint64_t toke
   if (claim.token != token)
     return fail(Errc::Conflict, "effect {} was claimed by another worker", id);
   if (claim.state != EffectState::Leased) {
-    return fail(Errc::Conflict, "effect {} is not claimed but {}", id, column_text(claim.state));
+    return fail(Errc::Conflict, "effect {} is not claimed but {}", id, to_string(claim.state));
   }
   return {};
 }
@@ -110,7 +110,7 @@ Result<Completion> SqliteStore::complete_effect(const std::string& id, std::uint
 
 Result<std::vector<Effect>> SqliteStore::effects(const EffectFilter& filter) {
   std::vector<std::string> states;
-  for (const EffectState state : filter.states) states.emplace_back(column_text(state));
+  for (const EffectState state : filter.states) states.emplace_back(to_string(state));
   return read([&](Database& db) -> Result<std::vector<Effect>> {
     const std::string wanted = json_list(states);
     KW_ASSIGN(Statement row, filter.job.empty() ? db.query(R"sql(

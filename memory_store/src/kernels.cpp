@@ -28,7 +28,7 @@ const Evidence& evidence_of(const Outcome& outcome) {
 
 std::string_view kind_of(const Outcome& outcome) {
   if (const auto* rejected = std::get_if<Rejected>(&outcome)) return to_string(rejected->kind);
-  return "Passed";
+  return "passed";
 }
 
 /// Being unable to judge says nothing against a candidate.

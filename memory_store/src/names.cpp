@@ -56,20 +56,6 @@ std::string_view to_string(RequestState state) noexcept {
   return "";
 }
 
-std::string_view column_text(EffectState state) noexcept {
-  switch (state) {
-    case EffectState::Pending:
-      return "pending";
-    case EffectState::Leased:
-      return "leased";
-    case EffectState::Done:
-      return "done";
-    case EffectState::Cancelled:
-      return "cancelled";
-  }
-  return "";
-}
-
 Result<JobState> job_state_from(std::string_view text) {
   if (const auto state = parse_job_state(text)) return *state;
   return fail(Errc::Corrupt, "store: unknown job state \"{}\"", text);
@@ -77,7 +63,7 @@ Result<JobState> job_state_from(std::string_view text) {
 
 Result<EffectState> effect_state_from(std::string_view text) {
   for (const EffectState state : kEffectStates) {
-    if (column_text(state) == text) return state;
+    if (to_string(state) == text) return state;
   }
   return fail(Errc::Corrupt, "store: unknown effect state \"{}\"", text);
 }

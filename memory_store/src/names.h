@@ -15,7 +15,6 @@ namespace kw::store {
 Result<JobState> job_state_from(std::string_view text);
 Result<EffectState> effect_state_from(std::string_view text);
 Result<RequestState> request_state_from(std::string_view text);
-std::string_view column_text(EffectState state) noexcept;
 
 /// A JSON array of strings, to bind where SQL says `IN (SELECT value FROM json_each(?))`.
 std::string json_list(const std::vector<std::string>& values);

@@ -145,7 +145,7 @@ Result<Database> Database::open(const std::filesystem::path& path, Mode mode,
   if (const int timeout_rc = sqlite3_busy_timeout(raw, static_cast<int>(busy_timeout.count()))) {
     return tl::unexpected<Error>(db.error(timeout_rc));
   }
-  KW_RETURN_IF_ERROR(db.exec("PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"));
+  KW_RETURN_IF_ERROR(db.exec("PRAGMA foreign_keys=ON;"));
   return db;
 }
 
