@@ -44,6 +44,7 @@ Numbers compute_allowed() {
         SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
         SYS_restart_syscall, SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep,
         SYS_nanosleep, SYS_gettimeofday, SYS_getrandom, SYS_getrusage, SYS_sysinfo, SYS_uname,
+      SYS_getcwd,
 #if defined(__x86_64__)
         SYS_poll, SYS_time, SYS_arch_prctl,
 #endif

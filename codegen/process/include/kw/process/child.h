@@ -31,12 +31,12 @@ enum class Tree {
 };
 
 struct ChildOptions {
-  Limits limits;
+  Limits limits{};
   Tree tree = Tree::Namespace;
   /// "NAME=VALUE"; the child gets nothing else.
-  std::vector<std::string> environment;
+  std::vector<std::string> environment{};
   /// Names copied from our own environment when set there.
-  std::vector<std::string> inherit;
+  std::vector<std::string> inherit{};
   /// -1 is /dev/null. The descriptors stay the caller's.
   int stdin_fd = -1, stdout_fd = -1, stderr_fd = -1;
   std::size_t max_message_bytes = kDefaultMessageBytes;

@@ -1,0 +1,13 @@
+// Put kw_roles_main into LIBS of a kw_test whose subject compiles or runs kernels.
+
+#include <gtest/gtest.h>
+
+#include "kw/compile/service.h"
+#include "kw/process/role.h"
+
+int main(int argc, char** argv) {
+  const kw::process::Role roles[] = {kw::compile::compile_role()};
+  if (const auto code = kw::process::run_role_if_asked(argc, argv, roles)) return *code;
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
