@@ -50,7 +50,7 @@ struct TimingRecord {
 
 /// How an entry answers a question, best first.
 enum class Match {
-  SameDevice,       // this instance, timed on this very device
+  SameDevice,       // this instance, passed or timed on this very device
   SameArch,         // this instance, passed on this architecture
   OtherArch,        // this instance, passed on another architecture
   NearestShape,     // same semantic key, other extents, this architecture
@@ -64,6 +64,7 @@ struct BestQuery {
   std::string device_class = "cuda";  // "ptxvm" answers only questions about itself
   std::string arch;                   // "sm_90"
   std::string device_uuid;            // may be empty
+  std::string protocol;               // only timings by it count; empty: any
   std::size_t limit = 4;
 };
 
@@ -72,7 +73,7 @@ struct Known {
   Candidate candidate;
   Match match = Match::SameDevice;
   std::string task_key;          // the instance it was proven on
-  double distance = 0;           // sum of |log2| of the extents' ratios; 0 for the same instance
+  double distance = 0;           // sum of |log2| of the extents' ratios; infinite when unknown
   DeviceIdentity device;         // of the verdict that passed
   std::optional<Timing> timing;  // newest one on the best matching device
 };
@@ -89,15 +90,17 @@ struct RegistryEntry {
   std::int64_t time_us = 0;  // of the verdict
 };
 
-/// What re-tuning should take next: (best median - roofline floor) x times asked for, the largest
-/// first.
+/// What re-tuning should take next: the time that its best kernel still wastes, (median - roofline
+/// floor) x times asked for. Ordered by worth_us / (1 + tried), so that a task which does not yield
+/// makes room for others.
 struct Worth {
   TaskKeys keys;
   std::string task_name;
   std::string document;  // JSON of the task
   std::string candidate_id;
   Timing timing;
-  std::int64_t asked = 0;  // jobs created for this instance
+  std::int64_t asked = 0;  // jobs created for this instance, tuning jobs aside; at least 1
+  std::int64_t tried = 0;  // jobs of kind "tune" created for it since that timing
   double worth_us = 0;
 };
 

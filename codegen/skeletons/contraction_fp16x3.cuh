@@ -1,0 +1,337 @@
+// C = A * B with FP32 operands on FP16 tensor cores: h*h + (h*l + l*h) / 2048 of the terms that the
+// split pass wrote (contraction_split.cuh), mma.sync.m16n8k16 with FP32 accumulators.
+//
+// Tensor cores truncate while they add, so no sum stays in one longer than 16 of k: each 16-wide
+// step starts from zero (low products first, scaled by 2^-11, then the high product on top) and is
+// added to FP32 registers by one rounding FFMA, which also applies the two operands' scales. A warp
+// holds the accumulators of WarpM x WarpN, the B fragments of one step, and streams 16-row
+// fragments of A; the fragments of the next step replace the current ones as soon as they have been
+// used.
+//
+// cp.async pipeline of Stages slabs (32 of k: h and l of both tiles, and their scales). One barrier
+// per slab: before its last 16 rows, when all its fragments are in registers, so that the barrier
+// both opens the next slab and frees this one.
+//
+// Wide granules are zeros here. When little is wide, those products are added from the FP32
+// operands after the loop (add_wide); above `wide_limit` the whole product is left to the FFMA
+// kernel that follows.
+
+namespace kw {
+
+__device__ __forceinline__ unsigned shared_address(const void* p) {
+  return static_cast<unsigned>(__cvta_generic_to_shared(p));
+}
+// Bytes [from + Offset, ...) to shared [to + Offset, ...). `wanted` is a predicate of the
+// instruction, not a branch: the loop stays one basic block.
+template <int Offset>
+__device__ __forceinline__ void copy_async_16(unsigned to, const void* from, int wanted) {
+  asm volatile(
+      "{\n\t.reg .pred p;\n\tsetp.ne.s32 p, %2, 0;\n\t"
+      "@p cp.async.cg.shared.global [%0 + %3], [%1 + %3], 16;\n\t}" ::"r"(to),
+      "l"(from), "r"(wanted), "n"(Offset)
+      : "memory");
+}
+__device__ __forceinline__ void copy_async_8(unsigned to, const void* from, int wanted) {
+  asm volatile(
+      "{\n\t.reg .pred p;\n\tsetp.ne.s32 p, %2, 0;\n\t"
+      "@p cp.async.ca.shared.global [%0], [%1], 8;\n\t}" ::"r"(to),
+      "l"(from), "r"(wanted)
+      : "memory");
+}
+// `Count` runs of 16 * Threads bytes, 16 per thread and run.
+template <int Threads, int Count>
+__device__ __forceinline__ void copy_async_runs(unsigned to, const void* from, int wanted) {
+  if constexpr (Count > 0) {
+    copy_async_runs<Threads, Count - 1>(to, from, wanted);
+    copy_async_16<(Count - 1) * Threads * 16>(to, from, wanted);
+  }
+}
+__device__ __forceinline__ void copy_async_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+template <int Pending>
+__device__ __forceinline__ void copy_async_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
+}
+__device__ __forceinline__ void load_matrices(unsigned (&r)[4], unsigned address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(address)
+               : "memory");
+}
+// d = a * b + c; a 16x16 row-major, b 16x8 column-major.
+__device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
+                                    float c0, float c1, float c2, float c3) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%10, %11, %12, %13};"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c0), "f"(c1), "f"(c2),
+        "f"(c3));
+}
+
+template <int TileM, int TileN, int WarpM, int WarpN, int Stages>
+struct Fp16x3Tile {
+  static constexpr int kTileM = TileM, kTileN = TileN, kWarpM = WarpM, kWarpN = WarpN;
+  static constexpr int kStages = Stages;
+  static constexpr int kWarpsM = TileM / WarpM, kWarpsN = TileN / WarpN;
+  static constexpr int kThreads = 32 * kWarpsM * kWarpsN;
+  static constexpr int kScaleBytes = (TileM + TileN / 32) * 4;
+  static constexpr int kStageBytes = (TileM + TileN) * 128 + (kScaleBytes + 127) / 128 * 128;
+  static constexpr int kSharedBytes = kStageBytes * Stages;
+  static_assert(TileM % WarpM == 0 && TileN % WarpN == 0, "whole warps");
+  static_assert(WarpM % 16 == 0 && WarpN % 32 == 0, "whole fragments and whole groups of B");
+  static_assert(TileM % 64 == 0 && TileN % 64 == 0, "whole tiles of the split pass");
+  static_assert(TileM * 8 % kThreads == 0 && TileN * 8 % kThreads == 0, "whole copies per thread");
+  static_assert(kScaleBytes / 8 <= kThreads, "one scale copy per thread");
+};
+
+struct Fp16x3Problem {
+  SplitTarget a, b;          // as the split pass filled them
+  int a_batched, b_batched;  // 0: the operand is shared by all batches
+  unsigned wide_limit;       // when *wide_count is above it, this kernel does nothing
+  int slices_per_split;      // of k, for each blockIdx.y
+};
+
+// Adds the products of wide granules to one warp's accumulators: blocks of 16 rows x 32 columns
+// where the rows or the columns are flagged in a slice of k; of these, the elements whose row or
+// column group has scale 0.
+template <int MI, int NJ, class A, class B>
+__device__ __forceinline__ void add_wide(float (&acc)[MI][NJ][4], const Fp16x3Problem& p,
+                                         const A& a, const B& b, int batch, int m0, int n0,
+                                         int first_slice, int last_slice) {
+  constexpr int kGroups = NJ / 4;
+  const int lane = threadIdx.x & 31;
+  const int a_batch = p.a_batched ? batch : 0, b_batch = p.b_batched ? batch : 0;
+  for (int base = first_slice; base < last_slice; base += 32) {
+    unsigned flags = 0;  // of slice base + lane: bit i for 16 rows, bit 16 + g for 32 columns
+    if (base + lane < last_slice) {
+      const long long sa = static_cast<long long>(a_batch) * p.a.slices + base + lane;
+      const long long sb = static_cast<long long>(b_batch) * p.b.slices + base + lane;
+#pragma unroll
+      for (int i = 0; i < MI; ++i) {
+        flags |= unsigned(p.a.wide[sa * (p.a.rows_padded / 16) + m0 / 16 + i]) << i;
+      }
+#pragma unroll
+      for (int g = 0; g < kGroups; ++g) {
+        flags |= unsigned(p.b.wide[sb * (p.b.rows_padded / 32) + n0 / 32 + g]) << (16 + g);
+      }
+    }
+    for (unsigned slices = __ballot_sync(~0u, flags != 0); slices != 0; slices &= slices - 1) {
+      const int from = __ffs(slices) - 1, slice = base + from;
+      const unsigned here = __shfl_sync(~0u, flags, from);
+      const float* a_scales =
+          p.a.scales + (static_cast<long long>(a_batch) * p.a.slices + slice) * p.a.rows_padded;
+      for (int block = 0; block < MI * kGroups; ++block) {
+        const int bi = block / kGroups, bg = block % kGroups;
+        const bool wide_columns = (here >> (16 + bg)) & 1u;
+        if (!wide_columns && !((here >> bi) & 1u)) continue;
+        const int row = m0 + bi * 16 + lane / 4, column = n0 + bg * 32 + (lane & 3) * 2;
+        float sum[4][4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) sum[j][0] = sum[j][1] = sum[j][2] = sum[j][3] = 0.f;
+        const int k1 = min(p.a.k, (slice + 1) * kSlice);
+#pragma unroll 1
+        for (int k = slice * kSlice; k < k1; ++k) {
+          const float x = row < p.a.rows ? a.at(a_batch, row, k) : 0.f;
+          const float y = row + 8 < p.a.rows ? a.at(a_batch, row + 8, k) : 0.f;
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+            const int c = column + j * 8;
+            const float u = c < p.b.rows ? b.at(b_batch, c, k) : 0.f;
+            const float v = c + 1 < p.b.rows ? b.at(b_batch, c + 1, k) : 0.f;
+            sum[j][0] = fmaf(x, u, sum[j][0]);
+            sum[j][1] = fmaf(x, v, sum[j][1]);
+            sum[j][2] = fmaf(y, u, sum[j][2]);
+            sum[j][3] = fmaf(y, v, sum[j][3]);
+          }
+        }
+        const bool add_low = wide_columns || a_scales[row] == 0.f;
+        const bool add_high = wide_columns || a_scales[row + 8] == 0.f;
+        // The block's accumulators are found by comparison: registers cannot be indexed.
+#pragma unroll
+        for (int i = 0; i < MI; ++i) {
+#pragma unroll
+          for (int g = 0; g < kGroups; ++g) {
+            if (i != bi || g != bg) continue;
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+              if (add_low) acc[i][g * 4 + j][0] += sum[j][0], acc[i][g * 4 + j][1] += sum[j][1];
+              if (add_high) acc[i][g * 4 + j][2] += sum[j][2], acc[i][g * 4 + j][3] += sum[j][3];
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// blockIdx.x: tile; blockIdx.y: part of k; blockIdx.z: batch. The epilogue is called with
+// (part, batch, row, column, value) for every element in range.
+template <class Tile, class A, class B, class Epilogue>
+__device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& a, const B& b,
+                                               const unsigned* wide_count,
+                                               const Epilogue& epilogue) {
+  constexpr int MI = Tile::kWarpM / 16, NJ = Tile::kWarpN / 8, kThreads = Tile::kThreads;
+  constexpr int kStages = Tile::kStages, kStageBytes = Tile::kStageBytes;
+  constexpr int kBOffset = Tile::kTileM * 128, kScaleOffset = kBOffset + Tile::kTileN * 128;
+  extern __shared__ __align__(128) unsigned char shared[];
+
+  const int tid = static_cast<int>(threadIdx.x), lane = tid & 31, warp = tid >> 5;
+  const int warp_m = warp % Tile::kWarpsM * Tile::kWarpM,
+            warp_n = warp / Tile::kWarpsM * Tile::kWarpN;
+  const int batch = static_cast<int>(blockIdx.z);
+  const TileIndex tile = rasterise(static_cast<int>(blockIdx.x), p.a.rows_padded / Tile::kTileM,
+                                   p.b.rows_padded / Tile::kTileN);
+  const int m0 = tile.m * Tile::kTileM, n0 = tile.n * Tile::kTileN;
+  const int first_slice = static_cast<int>(blockIdx.y) * p.slices_per_split;
+  const int last_slice = min(p.a.slices, first_slice + p.slices_per_split);
+  const int slabs = (last_slice - first_slice) * 4;
+
+  // What this thread copies of every slab: neighbouring threads, neighbouring 16 bytes.
+  const int a_batch = p.a_batched ? batch : 0, b_batch = p.b_batched ? batch : 0;
+  const unsigned char* a_from = p.a.line(a_batch, first_slice * 4, m0) + tid * 16;
+  const unsigned char* b_from = p.b.line(b_batch, first_slice * 4, n0) + tid * 16;
+  const long long a_step = p.a.rows_padded * 128ll, b_step = p.b.rows_padded * 128ll;
+  // Scales: eight bytes per thread, A's first. `scale_step` is the way to the next slice.
+  const bool scales_of_a = tid < Tile::kTileM / 2;
+  const int scale_row = scales_of_a ? p.a.rows_padded : p.b.rows_padded / 32;
+  const float* scale_from =
+      scales_of_a
+          ? p.a.scales + (static_cast<long long>(a_batch) * p.a.slices + first_slice) * scale_row +
+                m0 + tid * 2
+          : p.b.scales + (static_cast<long long>(b_batch) * p.b.slices + first_slice) * scale_row +
+                n0 / 32 + (tid - Tile::kTileM / 2) * 2;
+  const bool copies_scales = tid < Tile::kScaleBytes / 8;
+  const unsigned base = shared_address(shared);
+  const auto fetch = [&](int slab, unsigned to) {
+    const int wanted = slab < slabs;
+    copy_async_runs<kThreads, Tile::kTileM * 8 / kThreads>(to + tid * 16, a_from, wanted);
+    copy_async_runs<kThreads, Tile::kTileN * 8 / kThreads>(to + kBOffset + tid * 16, b_from,
+                                                           wanted);
+    copy_async_8(to + kScaleOffset + tid * 8, scale_from, wanted && copies_scales);
+    copy_async_commit();
+    a_from += a_step;
+    b_from += b_step;
+    if ((slab & 3) == 3) scale_from += scale_row;
+  };
+#pragma unroll
+  for (int s = 0; s < kStages; ++s) fetch(s, base + s * kStageBytes);
+  const unsigned wide = *wide_count;
+  if (wide > p.wide_limit) {
+    copy_async_wait<0>();
+    return;
+  }
+
+  // Fragment addresses. Bits 4 to 6 hold the chunk: ^32 is the next 16 of k, ^64 the low terms.
+  const unsigned a_lane = (warp_m + (lane & 15)) * 128 + (((lane >> 4) ^ (lane & 7)) << 4);
+  const unsigned b_lane = kBOffset + (warp_n + (lane & 7) + (lane >> 4) * 8) * 128 +
+                          ((((lane >> 3) & 1) ^ (lane & 7)) << 4);
+  float acc[MI][NJ][4];
+#pragma unroll
+  for (int i = 0; i < MI; ++i) {
+#pragma unroll
+    for (int j = 0; j < NJ; ++j) acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.f;
+  }
+  unsigned ah[2][4], al[2][4], bh[NJ / 2][4], bl[NJ / 2][4];
+  copy_async_wait<kStages - 1>();
+  __syncthreads();
+  load_matrices(ah[0], base + a_lane);
+  load_matrices(al[0], (base + a_lane) ^ 64);
+#pragma unroll
+  for (int j = 0; j < NJ / 2; ++j) {
+    load_matrices(bl[j], ((base + b_lane) ^ 64) + j * 2048);
+    load_matrices(bh[j], base + b_lane + j * 2048);
+  }
+
+  int stage = 0;
+#pragma unroll 1
+  for (int slab = 0; slab < slabs; ++slab) {
+    const unsigned here = base + stage * kStageBytes;
+    const bool more = slab + 1 < slabs;
+    stage = stage + 1 == kStages ? 0 : stage + 1;
+    // After the last slab the prefetch reads the same slab again: valid memory, unused.
+    const unsigned next = more ? base + stage * kStageBytes : here;
+    const float* scales = reinterpret_cast<const float*>(shared + (here - base) + kScaleOffset);
+    float b_scale[NJ / 4];
+#pragma unroll
+    for (int g = 0; g < NJ / 4; ++g) b_scale[g] = scales[Tile::kTileM + warp_n / 32 + g];
+#pragma unroll
+    for (int step = 0; step < 2; ++step) {
+#pragma unroll
+      for (int i = 0; i < MI; ++i) {
+        const int now = (step * MI + i) & 1, then = now ^ 1;
+        const bool last = i == MI - 1, leaves_slab = last && step == 1;
+        float scale[NJ / 4][2];
+#pragma unroll
+        for (int g = 0; g < NJ / 4; ++g) {
+          scale[g][0] = b_scale[g] * scales[warp_m + i * 16 + (lane >> 2)];
+          scale[g][1] = b_scale[g] * scales[warp_m + i * 16 + (lane >> 2) + 8];
+        }
+        if (leaves_slab) {
+          copy_async_wait<kStages - 2>();
+          __syncthreads();
+          fetch(slab + kStages, here);
+        }
+        // Fragments that follow: A of the next 16 rows, B of the next 16 of k.
+        const unsigned from = leaves_slab ? next : here;
+        const unsigned step_bits = (last ? step ^ 1 : step) * 32;
+        const unsigned a_next = ((from + a_lane) ^ step_bits) + (last ? 0 : (i + 1) * 2048);
+        const unsigned b_next = (from + b_lane) ^ step_bits;
+        load_matrices(ah[then], a_next);
+        load_matrices(al[then], a_next ^ 64);
+
+#pragma unroll
+        for (int g = 0; g < NJ / 4; ++g) {  // 32 columns: enough products in flight
+          float part[4][4];
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+            unsigned(&b)[4] = bl[g * 2 + j / 2];
+            mma(part[j], ah[now], b[j % 2 * 2], b[j % 2 * 2 + 1], 0.f, 0.f, 0.f, 0.f);
+            if (last && j % 2 == 1) load_matrices(b, (b_next ^ 64) + (g * 2 + j / 2) * 2048);
+          }
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+            const unsigned(&b)[4] = bh[g * 2 + j / 2];
+            mma(part[j], al[now], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j][0], part[j][1],
+                part[j][2], part[j][3]);
+          }
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+            unsigned(&b)[4] = bh[g * 2 + j / 2];
+            mma(part[j], ah[now], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j][0] * kLowScale,
+                part[j][1] * kLowScale, part[j][2] * kLowScale, part[j][3] * kLowScale);
+            if (last && j % 2 == 1) load_matrices(b, b_next + (g * 2 + j / 2) * 2048);
+          }
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+#pragma unroll
+            for (int q = 0; q < 4; ++q) {
+              acc[i][g * 4 + j][q] = fmaf(part[j][q], scale[g][q / 2], acc[i][g * 4 + j][q]);
+            }
+          }
+        }
+      }
+    }
+  }
+  copy_async_wait<0>();
+
+  if (wide != 0) {
+    add_wide<MI, NJ>(acc, p, a, b, batch, m0 + warp_m, n0 + warp_n, first_slice, last_slice);
+  }
+  const int part = static_cast<int>(blockIdx.y);
+#pragma unroll
+  for (int i = 0; i < MI; ++i) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = m0 + warp_m + i * 16 + half * 8 + (lane >> 2);
+      if (row >= p.a.rows) continue;
+#pragma unroll
+      for (int j = 0; j < NJ; ++j) {
+        const int column = n0 + warp_n + j * 8 + (lane & 3) * 2;
+        epilogue(part, batch, row, column, p.b.rows, acc[i][j][half * 2], acc[i][j][half * 2 + 1]);
+      }
+    }
+  }
+}
+
+}  // namespace kw

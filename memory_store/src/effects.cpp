@@ -1,0 +1,141 @@
+// The outbox: claiming, renewing and completing effects.
+
+#include "names.h"
+#include "sqlite_store.h"
+
+namespace kw::store {
+
+namespace {
+
+struct Claim {
+  std::string job;
+  EffectState state;
+  std::uint64_t token;
+};
+
+Result<Claim> claim_of(Database& db, const std::string& id) {
+  KW_ASSIGN(Statement row, db.query("SELECT job, state, token FROM effect WHERE id = ?1", id));
+  KW_ASSIGN(const bool found, row.step());
+  if (!found) return fail(Errc::NotFound, "no effect {}", id);
+  Claim claim;
+  claim.job = row.text(0);
+  KW_ASSIGN(claim.state, effect_state_from(row.text(1)));
+  claim.token = row.unsigned_integer(2);
+  return claim;
+}
+
+/// A lease that ran out stays good until somebody else claims the effect.
+Status check_claim(const Claim& claim, const std::string& id, std::uint64_t token) {
+  if (claim.state == EffectState::Cancelled) {
+    return fail(Errc::Cancelled, "effect {} was cancelled", id);
+  }
+  if (claim.token != token)
+    return fail(Errc::Conflict, "effect {} was claimed by another worker", id);
+  if (claim.state != EffectState::Leased) {
+    return fail(Errc::Conflict, "effect {} is not claimed but {}", id, to_string(claim.state));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<ClaimedEffect>> SqliteStore::claim_effect(const ClaimFilter& filter) {
+  return write(Sync::Normal, [&](Database& db) -> Result<std::optional<ClaimedEffect>> {
+    const std::int64_t now = now_us();
+    ClaimedEffect claimed;
+    Effect& effect = claimed.effect;
+    {
+      KW_ASSIGN(Statement row, db.query(R"sql(
+          SELECT id, job, kind, payload, attempt, token FROM effect
+          WHERE state IN ('pending', 'leased')
+            AND (CASE state WHEN 'pending' THEN due_us ELSE lease_until_us END) <= ?1
+            AND (?2 = '[]' OR kind IN (SELECT value FROM json_each(?2)))
+            AND (?3 = '' OR job = ?3)
+          ORDER BY priority DESC, created_us, job, seq, i LIMIT 1)sql",
+                                        now, json_list(filter.kinds), filter.job));
+      KW_ASSIGN(const bool found, row.step());
+      if (!found) return std::nullopt;
+      effect.id = row.text(0);
+      effect.job = row.text(1);
+      effect.kind = row.text(2);
+      effect.payload = row.text(3);
+      effect.attempt = static_cast<int>(row.integer(4)) + 1;
+      claimed.token = row.unsigned_integer(5) + 1;
+    }
+    effect.state = EffectState::Leased;
+    claimed.until_us = now + std::chrono::microseconds(filter.lease).count();
+    KW_RETURN_IF_ERROR(db.run(R"sql(
+        UPDATE effect SET state = 'leased', attempt = ?2, token = ?3, owner = ?4,
+                          lease_until_us = ?5 WHERE id = ?1)sql",
+                              effect.id, effect.attempt, claimed.token, filter.worker,
+                              claimed.until_us));
+    return claimed;
+  });
+}
+
+Result<std::int64_t> SqliteStore::renew(const std::string& id, std::uint64_t token,
+                                        std::chrono::milliseconds lease) {
+  return write(Sync::Normal, [&](Database& db) -> Result<std::int64_t> {
+    KW_ASSIGN(const Claim claim, claim_of(db, id));
+    KW_RETURN_IF_ERROR(check_claim(claim, id, token));
+    const std::int64_t until = now_us() + std::chrono::microseconds(lease).count();
+    KW_RETURN_IF_ERROR(db.run("UPDATE effect SET lease_until_us = ?2 WHERE id = ?1", id, until));
+    return until;
+  });
+}
+
+Status SqliteStore::release_effect(const std::string& id, std::uint64_t token,
+                                   std::chrono::milliseconds delay) {
+  return write(Sync::Normal, [&](Database& db) -> Status {
+    KW_ASSIGN(const Claim claim, claim_of(db, id));
+    KW_RETURN_IF_ERROR(check_claim(claim, id, token));
+    const std::int64_t due = now_us() + std::chrono::microseconds(delay).count();
+    KW_RETURN_IF_ERROR(db.run(
+        "UPDATE effect SET state = 'pending', owner = NULL, due_us = ?2 WHERE id = ?1", id, due));
+    return {};
+  });
+}
+
+Result<Completion> SqliteStore::complete_effect(const std::string& id, std::uint64_t token,
+                                                const std::string& result) {
+  return write(Sync::Normal, [&](Database& db) -> Result<Completion> {
+    KW_ASSIGN(const Claim claim, claim_of(db, id));
+    if (claim.state == EffectState::Done) return Completion::Duplicate;
+    KW_RETURN_IF_ERROR(check_claim(claim, id, token));
+    KW_RETURN_IF_ERROR(db.run("UPDATE effect SET state = 'done' WHERE id = ?1", id));
+    KW_RETURN_IF_ERROR(add_input(db, claim.job, id, "effect_done", result));
+    return Completion::Recorded;
+  });
+}
+
+Result<std::vector<Effect>> SqliteStore::effects(const EffectFilter& filter) {
+  std::vector<std::string> states;
+  for (const EffectState state : filter.states) states.emplace_back(to_string(state));
+  return read([&](Database& db) -> Result<std::vector<Effect>> {
+    const std::string wanted = json_list(states);
+    KW_ASSIGN(Statement row, filter.job.empty() ? db.query(R"sql(
+        SELECT id, job, kind, payload, state, attempt FROM effect
+        WHERE ?1 = '[]' OR state IN (SELECT value FROM json_each(?1))
+        ORDER BY created_us, job, seq, i LIMIT ?2)sql",
+                                                           wanted, filter.limit)
+                                                : db.query(R"sql(
+        SELECT id, job, kind, payload, state, attempt FROM effect
+        WHERE job = ?3 AND (?1 = '[]' OR state IN (SELECT value FROM json_each(?1)))
+        ORDER BY seq, i LIMIT ?2)sql",
+                                                           wanted, filter.limit, filter.job));
+    std::vector<Effect> effects;
+    for (;;) {
+      KW_ASSIGN(const bool more, row.step());
+      if (!more) return effects;
+      Effect& effect = effects.emplace_back();
+      effect.id = row.text(0);
+      effect.job = row.text(1);
+      effect.kind = row.text(2);
+      effect.payload = row.text(3);
+      KW_ASSIGN(effect.state, effect_state_from(row.text(4)));
+      effect.attempt = static_cast<int>(row.integer(5));
+    }
+  });
+}
+
+}  // namespace kw::store

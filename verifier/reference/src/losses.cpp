@@ -1,0 +1,131 @@
+// Losses: pointwise terms, then none, mean or sum.
+
+#include <algorithm>
+
+#include "operator.h"
+#include "statistics.h"
+
+namespace kw::reference {
+namespace {
+
+/// at::Reduction: 0 none, 1 mean, 2 sum.
+Result<Outputs> finish(const Call& call, Tensor terms) {
+  KW_ASSIGN(const std::int64_t reduction, attr_int_or(call.node, "reduction", 1));
+  if (reduction == 0) return one(std::move(terms));
+  Num total =
+      sum_terms(call.options, terms.size(), [&](std::size_t i) { return num_at(terms, i); }).sum;
+  if (reduction == 1) total = total / constant(static_cast<double>(terms.size()));
+  Tensor out = make_tensor({});
+  store(out, 0, total);
+  return one(std::move(out));
+}
+
+template <typename F>
+Result<Outputs> pairwise(const Call& call, F term) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 2));
+  KW_ASSIGN(Tensor terms, map2(call, call.in(0), call.in(1), term));
+  return finish(call, std::move(terms));
+}
+
+Result<Outputs> mse(const Call& call) {
+  return pairwise(call, [](Num x, Num y) { return (x - y) * (x - y); });
+}
+Result<Outputs> l1(const Call& call) {
+  return pairwise(call, [](Num x, Num y) { return abs(x - y); });
+}
+
+/// Quadratic below the threshold, linear above; the two meet smoothly, so that an element whose
+/// error spans the seam is covered by either branch's error.
+Result<Outputs> smooth_l1(const Call& call) {
+  KW_ASSIGN(const double beta, attr_number_or(call.node, "beta", 1));
+  return pairwise(call, [=](Num x, Num y) {
+    const Num d = abs(x - y);
+    const Num b = constant(beta);
+    return d.v < beta ? constant(0.5) * d * d / b : d - constant(0.5) * b;
+  });
+}
+Result<Outputs> huber(const Call& call) {
+  KW_ASSIGN(const double delta, attr_number_or(call.node, "delta", 1));
+  return pairwise(call, [=](Num x, Num y) {
+    const Num d = abs(x - y);
+    const Num b = constant(delta);
+    return d.v <= delta ? constant(0.5) * d * d : b * (d - constant(0.5) * b);
+  });
+}
+
+/// target * (log target - input), 0 where the target is 0. at::Reduction has no batchmean: the
+/// graph divides a sum.
+Result<Outputs> kl_div(const Call& call) {
+  KW_ASSIGN(const bool log_target, attr_bool_or(call.node, "log_target", false));
+  return pairwise(call, [=](Num x, Num t) {
+    if (log_target) return exp(t) * (t - x);
+    if (t.v == 0 && t.e == 0 && std::isfinite(x.v)) return Num{0, 0};
+    return t * (log(t) - x);
+  });
+}
+
+Result<Outputs> bce(const Call& call) {
+  if (call.has(2)) return fail(Errc::Unsupported, "weights");
+  return pairwise(call, [](Num x, Num t) {
+    const Num low = constant(-100);
+    const Num yes = maximum(log(x), low);
+    const Num no = maximum(log1p(-x), low);
+    return (t - constant(1)) * no - t * yes;
+  });
+}
+
+/// Class indices along dimension 1 (0 for a vector), no class weights.
+Result<Outputs> cross_entropy(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 2));
+  KW_ASSIGN(const std::int64_t ignore, attr_int_or(call.node, "ignore_index", -100));
+  KW_ASSIGN(const double smoothing, attr_number_or(call.node, "label_smoothing", 0));
+  KW_ASSIGN(const std::int64_t reduction, attr_int_or(call.node, "reduction", 1));
+  if (call.has(2) || smoothing != 0) {
+    return fail(Errc::Unsupported, "class weights and label smoothing");
+  }
+  const Tensor& x = call.in(0);
+  const Tensor& target = call.in(1);
+  if (is_floating(call.input_dtype(1))) return fail(Errc::Unsupported, "class probabilities");
+  if (x.shape.empty()) return fail(Errc::InvalidArgument, "needs classes");
+  std::vector<bool> mask(x.shape.size(), false);
+  mask[x.shape.size() == 1 ? 0 : 1] = true;
+  const Grouping g = group(x.shape, mask, false);
+  if (target.size() != g.outer) return fail(Errc::InvalidArgument, "one target per element");
+  Tensor terms = make_tensor(target.shape);
+  std::size_t counted = 0;
+  for (std::size_t o = 0; o < g.outer; ++o) {
+    const double label = target.value[o];
+    if (label == static_cast<double>(ignore)) continue;
+    if (label < 0 || label >= static_cast<double>(g.inner)) {
+      return fail(Errc::InvalidArgument, "target {} outside {} classes", label, g.inner);
+    }
+    ++counted;
+    const auto element = [&](std::size_t i) { return num_at(x, g.outer_at[o] + g.inner_at[i]); };
+    const Softmax s = softmax_terms(call.options, g.inner, element);
+    const Num picked = element(static_cast<std::size_t>(label));
+    const Num loss = std::isfinite(s.maximum.v) ? log(s.sum) - (picked - s.maximum)
+                                                : Num{std::nan(""), s.maximum.e};
+    store(terms, o, loss);
+  }
+  if (reduction == 0) return one(std::move(terms));
+  Num total =
+      sum_terms(call.options, terms.size(), [&](std::size_t i) { return num_at(terms, i); }).sum;
+  if (reduction == 1) total = total / constant(static_cast<double>(counted));
+  Tensor out = make_tensor({});
+  store(out, 0, total);
+  return one(std::move(out));
+}
+
+}  // namespace
+
+std::vector<OperatorEntry> loss_operators() {
+  return {{"mse_loss", mse},
+          {"l1_loss", l1},
+          {"smooth_l1_loss", smooth_l1},
+          {"huber_loss", huber},
+          {"kl_div", kl_div},
+          {"binary_cross_entropy", bce},
+          {"cross_entropy_loss", cross_entropy}};
+}
+
+}  // namespace kw::reference

@@ -1,0 +1,206 @@
+// Softmax and the normalisations.
+
+#include <algorithm>
+
+#include "operator.h"
+#include "statistics.h"
+
+namespace kw::reference {
+namespace {
+
+template <bool Log>
+Result<Outputs> softmax(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  const Tensor& x = call.in(0);
+  KW_ASSIGN(const std::int64_t raw, attr_int(call.node, "dim"));
+  KW_ASSIGN(const std::size_t dim, wrap_dim(call, raw, x.shape.size()));
+  std::vector<bool> mask(x.shape.size(), false);
+  if (dim < mask.size()) mask[dim] = true;
+  const Grouping g = group(x.shape, mask, false);
+  Tensor out = make_tensor(x.shape);
+  out.bound.resize(out.size());
+  parallel_for(call.options, g.outer, static_cast<double>(g.inner) * 60,
+               [&](std::size_t begin, std::size_t end) {
+                 for (std::size_t o = begin; o < end; ++o) {
+                   const auto element = [&](std::size_t i) {
+                     return num_at(x, g.outer_at[o] + g.inner_at[i]);
+                   };
+                   const Softmax s = softmax_terms(call.options, g.inner, element);
+                   const bool nan = std::isnan(s.maximum.v) || std::isinf(s.maximum.v);
+                   for (std::size_t i = 0; i < g.inner; ++i) {
+                     const std::size_t at = g.outer_at[o] + g.inner_at[i];
+                     Num n;
+                     if (nan) {  // inf - inf, or NaN
+                       n = {std::nan(""), s.maximum.e == kInf ? kInf : 0};
+                     } else if (Log) {
+                       n = (element(i) - s.maximum) - log(s.sum);
+                     } else {
+                       n = s.exponentials[i] / s.sum;
+                     }
+                     out.value[at] = n.v;
+                     out.bound[at] = n.e;
+                   }
+                 }
+               });
+  return one(std::move(out));
+}
+
+/// Optional weight and bias, one per element of the normalised index.
+struct Affine {
+  const Tensor* weight = nullptr;
+  const Tensor* bias = nullptr;
+  Num apply(Num x, std::size_t i) const {
+    if (weight != nullptr) x = x * num_at(*weight, i);
+    if (bias != nullptr) x = x + num_at(*bias, i);
+    return x;
+  }
+};
+Result<Affine> affine(const Call& call, std::size_t weight, std::size_t bias, std::size_t size) {
+  Affine a;
+  if (call.has(weight)) a.weight = &call.in(weight);
+  if (call.has(bias)) a.bias = &call.in(bias);
+  if ((a.weight != nullptr && a.weight->size() != size) ||
+      (a.bias != nullptr && a.bias->size() != size)) {
+    return fail(Errc::InvalidArgument, "weight or bias does not have {} elements", size);
+  }
+  return a;
+}
+
+/// Normalised dimensions are the last ones of `normalized_shape`.
+Result<Grouping> trailing(const Call& call) {
+  const Shape& shape = call.in(0).shape;
+  KW_ASSIGN(const std::vector<std::int64_t> tail, attr_ints(call.node, "normalized_shape"));
+  if (tail.size() > shape.size() || !std::equal(tail.rbegin(), tail.rend(), shape.rbegin())) {
+    return fail(Errc::InvalidArgument, "normalized_shape does not end {}", to_string(shape));
+  }
+  std::vector<bool> mask(shape.size(), false);
+  std::fill(mask.end() - static_cast<std::ptrdiff_t>(tail.size()), mask.end(), true);
+  return group(shape, mask, false);
+}
+
+Result<Outputs> layer_norm(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  const Tensor& x = call.in(0);
+  KW_ASSIGN(const Grouping g, trailing(call));
+  KW_ASSIGN(const double eps, attr_number_or(call.node, "eps", 1e-5));
+  KW_ASSIGN(const Affine affines, affine(call, 1, 2, g.inner));
+  Outputs outputs = one(make_tensor(x.shape));
+  for (std::size_t o = 0; o < g.outer; ++o) {
+    const auto element = [&](std::size_t i) { return num_at(x, g.outer_at[o] + g.inner_at[i]); };
+    const Moments m = moments(call.options, g.inner, element, 0);
+    const Num scale = inverse_root(m.variance, eps);
+    for (std::size_t i = 0; i < g.inner; ++i) {
+      store(outputs[0], g.outer_at[o] + g.inner_at[i],
+            affines.apply((element(i) - m.mean) * scale, i));
+    }
+  }
+  return outputs;
+}
+
+Result<Outputs> rms_norm(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  const Tensor& x = call.in(0);
+  KW_ASSIGN(const Grouping g, trailing(call));
+  KW_ASSIGN(const double eps, attr_number_or(call.node, "eps", 0x1p-23));  // finfo(float32).eps
+  KW_ASSIGN(const Affine affines, affine(call, 1, 99, g.inner));
+  Tensor out = make_tensor(x.shape);
+  for (std::size_t o = 0; o < g.outer; ++o) {
+    const auto element = [&](std::size_t i) { return num_at(x, g.outer_at[o] + g.inner_at[i]); };
+    const Num mean_square =
+        sum_terms(call.options, g.inner, [&](std::size_t i) { return element(i) * element(i); })
+            .sum /
+        constant(static_cast<double>(g.inner));
+    const Num scale = inverse_root(mean_square, eps);
+    for (std::size_t i = 0; i < g.inner; ++i) {
+      store(out, g.outer_at[o] + g.inner_at[i], affines.apply(element(i) * scale, i));
+    }
+  }
+  return one(std::move(out));
+}
+
+/// Channels are dimension 1; a group is channels/num_groups of them with everything behind.
+Result<Outputs> group_norm(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  const Tensor& x = call.in(0);
+  KW_ASSIGN(const std::int64_t groups, attr_int(call.node, "num_groups"));
+  KW_ASSIGN(const double eps, attr_number_or(call.node, "eps", 1e-5));
+  if (x.shape.size() < 2 || groups < 1 || x.shape[1] % groups != 0) {
+    return fail(Errc::InvalidArgument, "{} groups of shape {}", groups, to_string(x.shape));
+  }
+  const auto channels = static_cast<std::size_t>(x.shape[1]);
+  KW_ASSIGN(const Affine affines, affine(call, 1, 2, channels));
+  const auto blocks = static_cast<std::size_t>(x.shape[0] * groups);
+  Tensor out = make_tensor(x.shape);
+  if (x.size() == 0) return one(std::move(out));
+  const std::size_t inner = x.size() / blocks;
+  const std::size_t per_channel = x.size() / static_cast<std::size_t>(x.shape[0]) / channels;
+  for (std::size_t b = 0; b < blocks; ++b) {
+    const auto element = [&](std::size_t i) { return num_at(x, b * inner + i); };
+    const Moments m = moments(call.options, inner, element, 0);
+    const Num scale = inverse_root(m.variance, eps);
+    for (std::size_t i = 0; i < inner; ++i) {
+      const std::size_t at = b * inner + i;
+      store(out, at, affines.apply((element(i) - m.mean) * scale, at / per_channel % channels));
+    }
+  }
+  return one(std::move(out));
+}
+
+/// Inputs: x, weight, bias, running_mean, running_var. Training uses the batch's own statistics;
+/// `instance` uses each image's.
+Result<Outputs> batch_or_instance(const Call& call, bool instance, bool own_statistics) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  const Tensor& x = call.in(0);
+  KW_ASSIGN(const double eps, attr_number_or(call.node, "eps", 1e-5));
+  if (x.shape.size() < 2) return fail(Errc::InvalidArgument, "needs channels in dimension 1");
+  const auto channels = static_cast<std::size_t>(x.shape[1]);
+  KW_ASSIGN(const Affine affines, affine(call, 1, 2, channels));
+  std::vector<bool> mask(x.shape.size(), true);
+  mask[0] = !instance;
+  mask[1] = false;
+  const Grouping g = group(x.shape, mask, false);
+  Tensor out = make_tensor(x.shape);
+  for (std::size_t o = 0; o < g.outer; ++o) {
+    const std::size_t channel = o % channels;
+    const auto element = [&](std::size_t i) { return num_at(x, g.outer_at[o] + g.inner_at[i]); };
+    Moments m;
+    if (own_statistics) {
+      m = moments(call.options, g.inner, element, 0);
+    } else {
+      KW_RETURN_IF_ERROR(need_inputs(call, 5));
+      m = {num_at(call.in(3), channel), num_at(call.in(4), channel)};
+    }
+    const Num scale = inverse_root(m.variance, eps);
+    for (std::size_t i = 0; i < g.inner; ++i) {
+      store(out, g.outer_at[o] + g.inner_at[i],
+            affines.apply((element(i) - m.mean) * scale, channel));
+    }
+  }
+  return one(std::move(out));
+}
+Result<Outputs> batch_norm(const Call& call) {
+  const char* name = has_attr(call.node, "training") ? "training" : "train";
+  KW_ASSIGN(const bool training, attr_bool_or(call.node, name, true));
+  return batch_or_instance(call, false, training || !call.has(3));
+}
+Result<Outputs> instance_norm(const Call& call) {
+  KW_ASSIGN(const bool own, attr_bool_or(call.node, "use_input_stats", true));
+  return batch_or_instance(call, true, own);
+}
+
+}  // namespace
+
+std::vector<OperatorEntry> normalization_operators() {
+  return {{"softmax", softmax<false>},
+          {"_softmax", softmax<false>},
+          {"log_softmax", softmax<true>},
+          {"_log_softmax", softmax<true>},
+          {"layer_norm", layer_norm},
+          {"rms_norm", rms_norm},
+          {"group_norm", group_norm},
+          {"batch_norm", batch_norm},
+          {"_native_batch_norm_legit_functional", batch_norm},
+          {"instance_norm", instance_norm}};
+}
+
+}  // namespace kw::reference
