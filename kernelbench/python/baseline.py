@@ -1,0 +1,422 @@
+#!/usr/bin/env python3
+"""Times KernelBench problems under PyTorch: eager and torch.compile, cold L2, same policy as ours.
+
+    python baseline.py --kernelbench DIR --problems 1/1,1/19,2/12 -o baseline.jsonl
+
+One JSON line per problem: {"problem", "eager_ms", "compile_ms", "eager_default_ms", "spread": {...},
+"samples": {...}, "clocks": {...}, "peak_gib", "error"}; the first line describes machine and protocol.
+`eager_ms` and `compile_ms` run at the policy asked for (ieee: TF32 off everywhere), `eager_default_ms` as
+PyTorch ships. Every problem runs in a worker process that is replaced when it dies or hangs.
+
+Protocol: inputs and parameters are made on the device. Each sample reads a buffer larger than L2 and is
+timed by a pair of events around one forward; median of at least --samples samples and --least-ms of time.
+"""
+
+import argparse
+import json
+import os
+import queue
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from kw_bridge import BridgeError, source  # noqa: E402
+
+VERSION = 1
+
+
+# --- in the worker -----------------------------------------------------------------------------------
+
+
+class Device:
+    """Timing on one GPU; on the CPU the same calls with a host clock, for trying the script."""
+
+    def __init__(self, name):
+        import torch
+
+        self.torch = torch
+        self.name = name
+        self.cuda = name.startswith("cuda")
+        if self.cuda and not torch.cuda.is_available():
+            raise BridgeError("torch finds no CUDA device")
+        self._flush = None
+
+    def describe(self):
+        if not self.cuda:
+            return {"device": "cpu"}
+        p = self.torch.cuda.get_device_properties(0)
+        return {"device": p.name, "uuid": str(p.uuid), "l2_bytes": p.L2_cache_size, "driver": _smi("driver_version")}
+
+    def cool(self):
+        """Evicts L2 by reading, which leaves no dirty lines to be written inside the timed window."""
+        if not self.cuda:
+            return
+        if self._flush is None:
+            l2 = self.torch.cuda.get_device_properties(0).L2_cache_size
+            self._flush = self.torch.zeros(max(3 * l2, 256 << 20) // 4, device=self.name)
+            self._sum = self.torch.zeros((), device=self.name)
+        self.torch.sum(self._flush, dim=0, out=self._sum)
+
+    def sync(self):
+        if self.cuda:
+            self.torch.cuda.synchronize()
+
+    def sample(self, function, count):
+        """Milliseconds of `count` calls, each from a cold L2. The queue is kept filled, so that the host
+        is not what is timed."""
+        if not self.cuda:
+            times = []
+            for _ in range(count):
+                begin = time.perf_counter()
+                function()
+                times.append((time.perf_counter() - begin) * 1e3)
+            return times
+        pairs = []
+        for _ in range(count):
+            pair = [self.torch.cuda.Event(enable_timing=True) for _ in range(2)]
+            self.cool()
+            pair[0].record()
+            result = function()
+            pair[1].record()
+            del result
+            pairs.append(pair)
+        self.sync()
+        return [a.elapsed_time(b) for a, b in pairs]
+
+
+def set_policy(torch, policy):
+    """ieee: no TF32 anywhere. default: as PyTorch ships (cuDNN may use TF32, matrix products do not).
+    tf32: both may."""
+    torch.backends.cuda.matmul.allow_tf32 = policy == "tf32"
+    torch.backends.cudnn.allow_tf32 = policy in ("tf32", "default")
+
+
+def measure(device, function, samples, least_ms, most_s=6.0):
+    """{"ms", "spread", "samples"}: median, and (p90 - p10) / median."""
+    for _ in range(3):
+        function()
+    device.sync()
+    times, begin = [], time.monotonic()
+    while len(times) < samples or sum(times) < least_ms:
+        times += device.sample(function, min(10, samples))
+        if time.monotonic() - begin > most_s and len(times) >= 5:
+            break
+    ordered = sorted(times)
+    middle = statistics.median(ordered)
+    p10, p90 = ordered[len(ordered) // 10], ordered[(len(ordered) * 9) // 10]
+    return {"ms": middle, "spread": (p90 - p10) / middle if middle else 0.0, "samples": len(ordered)}
+
+
+def load(device, path, torch):
+    module = source.Source(path).module()
+    with torch.device(device.name):
+        source.set_seed()
+        arguments = module["get_init_inputs"]()
+        source.set_seed()
+        model = module["Model"](*arguments).to(device.name)
+        source.set_seed()
+        inputs = [x.to(device.name) if isinstance(x, torch.Tensor) else x for x in module["get_inputs"]()]
+    return model, inputs
+
+
+def run_problem(device, request):
+    """The result line of one problem. `warm` only compiles."""
+    torch = device.torch
+    result = {"problem": request["problem"]}
+    model, inputs = load(device, request["path"], torch)
+    with torch.no_grad():
+        set_policy(torch, request["policy"])
+        if not request["warm"]:
+            _eager(device, request, model, inputs, result)
+        if request["compile"]:
+            _compiled(device, request, model, inputs, result)
+    if device.cuda:
+        result["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 3)
+        if not request["warm"]:
+            result["clocks"] = clocks()
+    return result
+
+
+def _eager(device, request, model, inputs, result):
+    def forward():
+        return model(*inputs)
+
+    timing = measure(device, forward, request["samples"], request["least_ms"])
+    _note(result, "eager", timing)
+    set_policy(device.torch, "default")
+    _note(result, "eager_default", measure(device, forward, request["samples"], request["least_ms"]))
+    set_policy(device.torch, request["policy"])
+
+
+def _compiled(device, request, model, inputs, result):
+    begin = time.monotonic()
+    try:
+        compiled = device.torch.compile(model)
+        compiled(*inputs)
+        device.sync()
+        result["compile_s"] = round(time.monotonic() - begin, 2)
+        if not request["warm"]:
+            _note(result, "compile", measure(device, lambda: compiled(*inputs), request["samples"], request["least_ms"]))
+    except Exception as error:  # the eager time stands even if the compiler fails
+        result["compile_error"] = source.describe(error)
+
+
+def _note(result, what, timing):
+    result[f"{what}_ms"] = timing["ms"]
+    result.setdefault("spread", {})[what] = round(timing["spread"], 4)
+    result.setdefault("samples", {})[what] = timing["samples"]
+
+
+def _smi(fields):
+    command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", "--id=0"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def clocks():
+    names = ["sm_mhz", "memory_mhz", "temperature_c", "power_w"]
+    values = (_smi("clocks.sm,clocks.mem,temperature.gpu,power.draw") or "").split(",")
+    found = {}
+    for name, value in zip(names, values):
+        try:
+            found[name] = float(value)
+        except ValueError:
+            pass
+    return found
+
+
+def worker(device_name):
+    """Reads requests, writes results, until the input ends."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever prints on standard output goes to standard error
+    device = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            device = device or Device(device_name)
+            if device.cuda:
+                device.torch.cuda.reset_peak_memory_stats()
+            reply = device.describe() if request.get("describe") else run_problem(device, request)
+            if request.get("describe"):
+                reply["torch"] = device.torch.__version__
+        except Exception as error:
+            reply = {"problem": request.get("problem"), "error": source.describe(error)}
+        out.write(json.dumps(reply) + "\n")
+        out.flush()
+        if device is not None:
+            device.torch.compiler.reset()
+            if device.cuda:
+                device.torch.cuda.empty_cache()
+
+
+# --- in the parent -----------------------------------------------------------------------------------
+
+
+class Worker:
+    """One worker process; killed whole when it passes a deadline, started again on the next request."""
+
+    def __init__(self, device, environment):
+        self.command = [sys.executable, os.path.abspath(__file__), "--worker", "--device", device]
+        self.environment = environment
+        self.process = None
+        self.lines = None
+
+    def _start(self):
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, env=self.environment, start_new_session=True,
+        )  # fmt: skip
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, args=(self.process, self.lines), daemon=True).start()
+
+    @staticmethod
+    def _read(process, lines):
+        for line in process.stdout:
+            lines.put(line)
+        lines.put(None)
+
+    def ask(self, request, timeout_s):
+        if self.process is None or self.process.poll() is not None:
+            self._start()
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            line = self.lines.get(timeout=timeout_s)
+        except queue.Empty:
+            self.stop()
+            return {"problem": request.get("problem"), "error": f"no result within {timeout_s} s"}
+        except OSError:
+            line = None
+        if line is None:
+            code = self.process.wait()
+            self.process = None
+            return {"problem": request.get("problem"), "error": f"the worker ended with status {code}"}
+        return json.loads(line)
+
+    def stop(self):
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, 9)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+            self.process = None
+
+
+class MemoryBudget:
+    """Lets warm-up compilations run side by side while their estimated memory fits."""
+
+    def __init__(self, total):
+        self.free = total
+        self.total = total
+        self.changed = threading.Condition()
+
+    def take(self, amount):
+        amount = min(amount, self.total)  # one that fits nowhere runs alone
+        with self.changed:
+            self.changed.wait_for(lambda: self.free >= amount)
+            self.free -= amount
+        return amount
+
+    def give(self, amount):
+        with self.changed:
+            self.free += amount
+            self.changed.notify_all()
+
+
+def estimate_bytes(path):
+    """Bytes of parameters, inputs and every intermediate of one forward, from shapes alone."""
+    from kw_bridge.small import shape_graph
+
+    sizes = {"f64": 8, "i64": 8, "f16": 2, "bf16": 2, "i16": 2, "i8": 1, "u8": 1, "bool": 1}
+    try:
+        graph = shape_graph(source.Source(path), {})
+    except BridgeError:
+        return 1 << 62
+    total = 0
+    for value in graph["values"]:
+        count = sizes.get(value["dtype"], 4)
+        for extent in value["shape"]:
+            count *= extent
+        total += count
+    return total
+
+
+def warm_compile(requests, device, environment, jobs, budget_bytes, timeout_s):
+    """Fills the shared inductor cache, so that the measuring process compiles nothing."""
+    budget = MemoryBudget(budget_bytes)
+    waiting = queue.Queue()
+    sized = sorted(((estimate_bytes(r["path"]) + (2 << 30), r) for r in requests), key=lambda x: -x[0])
+    for item in sized:
+        waiting.put(item)
+
+    def serve():
+        own = Worker(device, environment)
+        try:
+            while True:
+                try:
+                    amount, request = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                taken = budget.take(amount)
+                try:
+                    own.ask({**request, "warm": True}, timeout_s)
+                finally:
+                    budget.give(taken)
+        finally:
+            own.stop()
+
+    threads = [threading.Thread(target=serve) for _ in range(min(jobs, len(requests)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kernelbench", default=os.environ.get("KERNELBENCH_DIR"), help="a KernelBench checkout")
+    parser.add_argument("--problems", help="comma-separated, as in 1/1,2/12")
+    parser.add_argument("-o", "--output", default="-", help="file for the JSON lines (default: standard output)")
+    parser.add_argument("--policy", default="ieee", choices=["ieee", "tf32", "default"])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--samples", type=int, default=30)
+    parser.add_argument("--least-ms", type=float, default=100.0)
+    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for one problem")
+    parser.add_argument("--jobs", type=int, default=min(8, os.cpu_count() or 1), help="parallel compilations")
+    parser.add_argument("--memory-gib", type=float, default=64.0, help="device memory for them")
+    parser.add_argument("--no-compile", action="store_true", help="eager only")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        worker(arguments.device)
+        return 0
+    if not arguments.kernelbench or not arguments.problems:
+        parser.error("--kernelbench (or KERNELBENCH_DIR) and --problems are needed")
+    try:
+        return _measure_all(arguments)
+    except BridgeError as error:
+        print(f"baseline: {error}", file=sys.stderr)
+        return 2
+
+
+def _measure_all(arguments):
+    requests = [
+        {
+            "problem": problem,
+            "path": source.find_problem(arguments.kernelbench, problem),
+            "policy": arguments.policy,
+            "compile": not arguments.no_compile,
+            "samples": arguments.samples,
+            "least_ms": arguments.least_ms,
+            "warm": False,
+        }
+        for problem in arguments.problems.split(",")
+    ]
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="kw_inductor_") as cache:
+        environment = {"TORCHINDUCTOR_CACHE_DIR": cache, "TORCHINDUCTOR_FX_GRAPH_CACHE": "1", **os.environ}
+        own = Worker(arguments.device, environment)
+        header = own.ask({"describe": True}, 120)
+        if "error" in header:
+            own.stop()
+            raise BridgeError(header["error"])
+        if not arguments.no_compile and arguments.jobs > 1:
+            own.stop()  # its context's memory belongs to the compilations
+            warm_compile(requests, arguments.device, environment, arguments.jobs,
+                         int(arguments.memory_gib * 2**30), 2 * arguments.timeout)  # fmt: skip
+        warm_s = time.monotonic() - begin
+        out = sys.stdout if arguments.output == "-" else open(arguments.output, "w", encoding="utf-8")
+        on_gpu = arguments.device.startswith("cuda")
+        header.update({"v": VERSION, "kind": "baseline", "policy": arguments.policy,
+                       "l2": "cold by reading" if on_gpu else "as it is",
+                       "clock": "events" if on_gpu else "host", "statistic": "median", "samples": arguments.samples,
+                       "least_ms": arguments.least_ms, "warm_s": round(warm_s, 1)})  # fmt: skip
+        _line(out, header)
+        failed = 0
+        for request in requests:
+            result = own.ask(request, arguments.timeout)
+            failed += "error" in result
+            _line(out, result)
+        own.stop()
+        if out is not sys.stdout:
+            out.close()
+    print(f"baseline: {len(requests) - failed} of {len(requests)} problems in "
+          f"{time.monotonic() - begin:.0f} s (compiling {warm_s:.0f} s)", file=sys.stderr)  # fmt: skip
+    return 1 if failed else 0
+
+
+def _line(out, value):
+    out.write(json.dumps(value, sort_keys=True) + "\n")
+    out.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
