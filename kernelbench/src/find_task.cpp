@@ -5,9 +5,9 @@
 #include <optional>
 #include <tuple>
 
+#include "embedded.h"
 #include "kw/bench/tasks.h"
 #include "nearest.h"
-#include "task_table.h"
 
 namespace kw::bench {
 namespace {
@@ -57,7 +57,7 @@ std::optional<Key> key_of_file(std::string_view name) {
 
 std::vector<std::string> builtin_task_names() {
   std::vector<Key> keys;
-  for (const EmbeddedTask& task : embedded_tasks()) {
+  for (const EmbeddedFile& task : embedded_tasks()) {
     if (const auto key = key_of_file(task.name)) keys.push_back(*key);
   }
   std::sort(keys.begin(), keys.end());
@@ -73,8 +73,8 @@ Result<std::string_view> find_task_json(std::string_view name) {
   std::string_view rest = name;
   if (take(rest, kPrefix)) {
     if (const auto wanted = parse_key(rest, "/", "@small")) {
-      for (const EmbeddedTask& task : embedded_tasks()) {
-        if (key_of_file(task.name) == wanted) return task.json;
+      for (const EmbeddedFile& task : embedded_tasks()) {
+        if (key_of_file(task.name) == wanted) return task.text;
       }
     }
   }

@@ -58,7 +58,7 @@ class Shapes:
         return [self.of[name] for name in node["in"] if name is not None]
 
     def output(self, node):
-        return self.of[node["out"][0]]
+        return self.of[next(name for name in node["out"] if name is not None)]
 
 
 def products(node, shapes):

@@ -56,6 +56,17 @@ def _mutates(node):
     return node.target._schema.is_mutable
 
 
+def _used(node, count):
+    """Which of several results anything reads. The others are null in the document."""
+    indices = set()
+    for user in node.users:
+        if user.target is not operator.getitem:
+            return set(range(count))
+        if user.users:
+            indices.add(user.args[1])
+    return indices
+
+
 def op_name(target):
     """"aten.linear", "aten.sum.dim_IntList": the overload only where it says more than the name."""
     overload = target._overloadname
@@ -160,7 +171,11 @@ class GraphBuilder:
         made = node.meta["val"]
         several = isinstance(made, (tuple, list))
         names = []
+        used = _used(node, len(made)) if several else {0}
         for index, tensor in enumerate(made if several else [made]):
+            if index not in used:
+                names.append(None)
+                continue
             if not isinstance(tensor, torch.Tensor):
                 raise BridgeError(f"{self.path}: {op_name(node.target)} returns something that is no tensor")
             names.append(self.names.take(f"{node.name}.{index}" if several else node.name))
@@ -244,7 +259,7 @@ def attribute(value, kind, what):
     if isinstance(value, int):
         return float(value) if "float" in kind else value
     if isinstance(value, float):
-        return number(value)
+        return value if math.isfinite(value) else {"number": number(value)}
     raise BridgeError(f"{what}: an argument of type {type(value).__name__} is not supported")
 
 

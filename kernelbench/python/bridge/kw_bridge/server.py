@@ -3,15 +3,23 @@
 {"cmd":"export","file":PATH,("small":true),("sizes":{...}),("name":...),("policy":...)}
     -> {"ok":true,"task":{...}}
 {"cmd":"hello"} -> {"ok":true,"bridge":"1","torch":"2.11.0"}
-anything wrong  -> {"ok":false,"error":"..."}
+anything wrong  -> {"ok":false,"error":"..."}, with "missing":"torch" where a package is absent
 """
 
 import contextlib
 import json
+import os
 import sys
 
 from . import VERSION, BridgeError
 from .source import describe
+
+
+def serve_stdio():
+    """Serves on the descriptors 0 and 1. What a model writes on 1 afterwards goes to 2."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return serve(sys.stdin, out)
 
 
 def serve(lines, out):
@@ -37,6 +45,8 @@ def answer(line):
         return {"ok": False, "error": f"not JSON: {error}"}
     except BridgeError as error:
         return {"ok": False, "error": str(error)}
+    except ModuleNotFoundError as error:
+        return {"ok": False, "error": f"{error.name} is not installed", "missing": error.name}
     except Exception as error:  # the last net: one bad model must not end the process
         return {"ok": False, "error": f"the bridge failed: {describe(error)}"}
 

@@ -121,9 +121,9 @@ def _export_suite(arguments):
 
 
 def _serve(arguments):
-    from .server import serve
+    from .server import serve_stdio
 
-    return serve(sys.stdin, sys.stdout)
+    return serve_stdio()
 
 
 def _check(arguments):

@@ -139,6 +139,8 @@ def interpret(graph, values):
         tensors = [None if name is None else values[name] for name in node["in"]]
         out = _overload(node, tensors)(*_bind(node, tensors), **_keywords(node, tensors))
         for name, tensor in zip(node["out"], out if isinstance(out, (tuple, list)) else [out]):
+            if name is None:
+                continue
             value = declared[name]
             if list(tensor.shape) != value["shape"] or DTYPES[tensor.dtype] != value["dtype"]:
                 raise BridgeError(f"node {index} ({node['op']}) gives {tensor.dtype} {list(tensor.shape)}, not {value}")
@@ -193,8 +195,8 @@ def _keywords(node, tensors):
 
 
 def _value(value, kind):
-    if isinstance(value, str) and ("float" in kind or "number" in kind.lower() or "Scalar" in kind):
-        return float(value)
+    if isinstance(value, dict):  # {"number": "inf"}
+        return float(value["number"])
     if isinstance(value, str) and value in TORCH_DTYPES:
         return TORCH_DTYPES[value]
     return value

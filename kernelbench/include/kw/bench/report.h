@@ -1,0 +1,35 @@
+#pragma once
+// A run of a suite as a document for programs and a table for people.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kw/bench/scores.h"
+#include "kw/core/result.h"
+
+namespace kw::bench {
+
+struct Report {
+  std::string suite;
+  std::string policy;                              // "ieee": a speed is always stated with it
+  DeviceIdentity device;                           // that our times come from
+  std::map<std::string, std::string> environment;  // compiler, versions, date, baseline's machine
+  std::vector<TaskResult> results;                 // in the suite's order
+};
+
+/// {"v":1,"kind":"report","suite","policy","device":{},"environment":{},"results":[...],
+///  "scores":{"all":{"eager":{...},"compile":{...}},"sound":{...}}}
+std::string to_json(const Report& report);
+/// Scores are computed again, not read.
+Result<Report> parse_report(std::string_view json);
+
+/// A table: task, result, our ms, eager, torch.compile, both speedups, roofline floor and how near
+/// we come to it; above it the setup, below it the scores over all tasks and over the sound ones.
+std::string to_markdown(const Report& report);
+
+/// Writes BASE.json and BASE.md, each by renaming a complete file into place.
+Status write_report(const Report& report, const std::string& base);
+
+}  // namespace kw::bench

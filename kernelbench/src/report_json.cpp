@@ -1,0 +1,155 @@
+#include "kw/bench/report.h"
+#include "kw/core/json.h"
+
+namespace kw::bench {
+namespace {
+
+Json optional_json(const std::optional<double>& value) {
+  return value ? number_json(*value) : Json(nullptr);
+}
+
+Json score_json(const Score& score) {
+  Json fast = Json::array();
+  for (const auto& [p, share] : score.fast_p) fast.push_back({{"p", p}, {"share", share}});
+  return {{"tasks", score.tasks},
+          {"solved", score.solved},
+          {"with_baseline", score.with_baseline},
+          {"fast_p", fast},
+          {"geometric_mean", optional_json(score.geometric_mean)}};
+}
+
+Json scores_json(const Report& report, bool sound_only) {
+  Json json = Json::object();
+  for (const Against against : {Against::Eager, Against::Compile, Against::EagerDefault}) {
+    json[std::string(to_string(against))] = score_json(score(report.results, against, sound_only));
+  }
+  return json;
+}
+
+Json result_json(const TaskResult& result) {
+  Json json{{"task", result.task},
+            {"class", to_string(result.klass)},
+            {"kernel", result.kernel},
+            {"seconds", number_json(result.seconds)},
+            {"outcome", Json::parse(kw::to_json(result.outcome), nullptr, false)},
+            {"ms", optional_json(result.ms())},
+            {"floor_ms", optional_json(result.floor_ms())}};
+  if (result.baseline) {
+    const Baseline& baseline = *result.baseline;
+    json["baseline"] = {{"eager_ms", optional_json(baseline.eager_ms)},
+                        {"compile_ms", optional_json(baseline.compile_ms)},
+                        {"eager_default_ms", optional_json(baseline.eager_default_ms)},
+                        {"eager_spread", number_json(baseline.eager_spread)},
+                        {"compile_spread", number_json(baseline.compile_spread)},
+                        {"error", baseline.error}};
+  }
+  for (const Against against : {Against::Eager, Against::Compile, Against::EagerDefault}) {
+    json["speedup"][std::string(to_string(against))] = optional_json(speedup(result, against));
+  }
+  return json;
+}
+
+Result<std::optional<double>> optional_number(JsonReader& reader, std::string_view key) {
+  const Json* member = reader.find(key);
+  if (member == nullptr || member->is_null()) return std::optional<double>();
+  KW_ASSIGN(const double value, number_from(*member, reader.at(key)));
+  return std::optional<double>(value);
+}
+
+Result<Baseline> parse_baseline(const Json& json, const std::string& pointer) {
+  KW_ASSIGN(JsonReader reader, JsonReader::object(json, pointer));
+  Baseline baseline;
+  KW_ASSIGN(baseline.eager_ms, optional_number(reader, "eager_ms"));
+  KW_ASSIGN(baseline.compile_ms, optional_number(reader, "compile_ms"));
+  KW_ASSIGN(baseline.eager_default_ms, optional_number(reader, "eager_default_ms"));
+  KW_ASSIGN(baseline.eager_spread, reader.number_or("eager_spread", 0));
+  KW_ASSIGN(baseline.compile_spread, reader.number_or("compile_spread", 0));
+  KW_ASSIGN(baseline.error, reader.string_or("error", ""));
+  return baseline;
+}
+
+Result<TaskResult> parse_result(const Json& json, const std::string& pointer) {
+  KW_ASSIGN(JsonReader reader, JsonReader::object(json, pointer));
+  TaskResult result;
+  KW_ASSIGN(result.task, reader.string("task"));
+  KW_ASSIGN(const std::string klass, reader.string("class"));
+  const auto known = parse_task_class(klass);
+  if (!known) {
+    return fail(Errc::InvalidArgument, "{}: unknown class '{}'", reader.at("class"), klass);
+  }
+  result.klass = *known;
+  KW_ASSIGN(result.kernel, reader.string_or("kernel", ""));
+  KW_ASSIGN(result.seconds, reader.number_or("seconds", 0));
+  KW_ASSIGN(const Json* outcome, reader.member("outcome"));
+  auto parsed = parse_outcome(dump(*outcome));
+  if (!parsed) return wrap(std::move(parsed).error(), reader.at("outcome"));
+  result.outcome = std::move(*parsed);
+  if (const Json* baseline = reader.find("baseline")) {
+    KW_ASSIGN(result.baseline, parse_baseline(*baseline, reader.at("baseline")));
+  }
+  return result;
+}
+
+Result<std::map<std::string, std::string>> texts(JsonReader& reader, std::string_view key) {
+  std::map<std::string, std::string> found;
+  KW_ASSIGN(const Json* json, reader.member(key));
+  if (!json->is_object()) {
+    return fail(Errc::InvalidArgument, "{}: expected an object", reader.at(key));
+  }
+  for (const auto& [name, value] : json->items()) {
+    if (!value.is_string()) {
+      return fail(Errc::InvalidArgument, "{}/{}: expected a string", reader.at(key), name);
+    }
+    found.emplace(name, value.get<std::string>());
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string to_json(const Report& report) {
+  Json results = Json::array();
+  for (const TaskResult& result : report.results) results.push_back(result_json(result));
+  const Json json{
+      {"v", 1},
+      {"kind", "report"},
+      {"suite", report.suite},
+      {"policy", report.policy},
+      {"device",
+       {{"class", report.device.klass},
+        {"name", report.device.name},
+        {"uuid", report.device.uuid},
+        {"driver", report.device.driver},
+        {"arch", report.device.arch}}},
+      {"environment", report.environment},
+      {"results", results},
+      {"scores", {{"all", scores_json(report, false)}, {"sound", scores_json(report, true)}}}};
+  return dump(json, 1) + "\n";
+}
+
+Result<Report> parse_report(std::string_view text) {
+  KW_ASSIGN(const Json json, parse_json(text));
+  KW_ASSIGN(JsonReader reader, JsonReader::object(json, ""));
+  KW_ASSIGN(const std::int64_t version, reader.integer("v"));
+  KW_ASSIGN(const std::string kind, reader.string("kind"));
+  if (kind != "report" || version != 1) {
+    return fail(Errc::InvalidArgument, "not a report of version 1 (kind '{}', version {})", kind,
+                version);
+  }
+  Report report;
+  KW_ASSIGN(report.suite, reader.string("suite"));
+  KW_ASSIGN(report.policy, reader.string("policy"));
+  KW_ASSIGN(auto device, texts(reader, "device"));
+  report.device = {device["class"], device["name"], device["uuid"], device["driver"],
+                   device["arch"]};
+  KW_ASSIGN(report.environment, texts(reader, "environment"));
+  KW_ASSIGN(const Json* results, reader.array("results"));
+  for (const Json& item : *results) {
+    KW_ASSIGN(TaskResult result,
+              parse_result(item, fmt::format("/results/{}", report.results.size())));
+    report.results.push_back(std::move(result));
+  }
+  return report;
+}
+
+}  // namespace kw::bench

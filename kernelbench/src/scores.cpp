@@ -1,0 +1,98 @@
+#include "kw/bench/scores.h"
+
+#include <array>
+#include <cmath>
+
+namespace kw::bench {
+namespace {
+
+constexpr std::array<std::string_view, 3> kClasses{"genuine", "algebraic", "degenerate"};
+
+std::optional<double> baseline_ms(const TaskResult& result, Against against) {
+  if (!result.baseline) return std::nullopt;
+  switch (against) {
+    case Against::Eager:
+      return result.baseline->eager_ms;
+    case Against::Compile:
+      return result.baseline->compile_ms;
+    case Against::EagerDefault:
+      return result.baseline->eager_default_ms;
+  }
+  return std::nullopt;
+}
+
+const Timing* timing_of(const TaskResult& result) {
+  const auto* passed = std::get_if<Passed>(&result.outcome);
+  return passed != nullptr && passed->timing ? &*passed->timing : nullptr;
+}
+
+}  // namespace
+
+std::string_view to_string(TaskClass klass) noexcept {
+  return kClasses[static_cast<std::size_t>(klass)];
+}
+
+std::optional<TaskClass> parse_task_class(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < kClasses.size(); ++i) {
+    if (kClasses[i] == text) return static_cast<TaskClass>(i);
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(Against against) noexcept {
+  switch (against) {
+    case Against::Eager:
+      return "eager";
+    case Against::Compile:
+      return "compile";
+    case Against::EagerDefault:
+      return "eager_default";
+  }
+  return "";
+}
+
+std::optional<double> TaskResult::ms() const {
+  const Timing* timing = timing_of(*this);
+  if (timing == nullptr || !(timing->median_us > 0)) return std::nullopt;
+  return timing->median_us / 1000;
+}
+
+std::optional<double> TaskResult::floor_ms() const {
+  const Timing* timing = timing_of(*this);
+  if (timing == nullptr || !(timing->floor_us > 0)) return std::nullopt;
+  return timing->floor_us / 1000;
+}
+
+std::optional<double> speedup(const TaskResult& result, Against against) {
+  const auto ours = result.ms();
+  const auto theirs = baseline_ms(result, against);
+  if (!ours || !theirs || !(*theirs > 0)) return std::nullopt;
+  return *theirs / *ours;
+}
+
+Score score(std::span<const TaskResult> results, Against against, bool sound_only) {
+  Score total;
+  std::map<double, std::size_t> faster;
+  double log_sum = 0;
+  std::size_t timed = 0;
+  for (const TaskResult& result : results) {
+    if (sound_only && !result.sound()) continue;
+    ++total.tasks;
+    if (result.solved()) ++total.solved;
+    if (baseline_ms(result, against)) ++total.with_baseline;
+    const auto ratio = speedup(result, against);
+    if (!ratio) continue;
+    ++timed;
+    log_sum += std::log(*ratio);
+    for (const double p : kFastThresholds) faster[p] += *ratio > p ? 1 : 0;
+  }
+  if (total.with_baseline > 0) {
+    for (const double p : kFastThresholds) {
+      total.fast_p[p] = static_cast<double>(faster[p]) / static_cast<double>(total.with_baseline);
+    }
+  }
+  if (timed > 0) total.geometric_mean = std::exp(log_sum / static_cast<double>(timed));
+  return total;
+}
+
+}  // namespace kw::bench
