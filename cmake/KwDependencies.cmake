@@ -6,6 +6,8 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(tl-expected REQUIRED)
 find_package(SQLite3 3.37 REQUIRED)  # STRICT tables
 find_package(ZLIB REQUIRED)
+find_package(CURL REQUIRED)
+find_package(CLI11 REQUIRED)
 if(KW_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()
