@@ -11,7 +11,7 @@ import warnings
 import torch
 
 from . import BridgeError
-from .source import describe
+from .source import describe, quiet
 
 DTYPES = {
     torch.float64: "f64",
@@ -32,7 +32,7 @@ ASSERTIONS = {"_assert_tensor_metadata", "_assert_async", "_assert_scalar", "sym
 
 def export_program(model, inputs, path):
     """torch.export in the mode the model is in (KernelBench leaves it in train mode)."""
-    with warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             program = torch.export.export(model, tuple(inputs), strict=False)

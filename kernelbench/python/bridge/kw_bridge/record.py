@@ -8,7 +8,8 @@ view of the whole of it.
 import math
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from . import BridgeError
 
@@ -81,6 +82,9 @@ class Recorder(TorchDispatchMode):
                 self._set(out, [self._step(op, arguments, out.shape)])
             return
         inputs = [value for value in args if isinstance(value, torch.Tensor)]
+        for tensor in inputs:
+            if _key(tensor) not in self.history:
+                self._literal(tensor)
         if inputs and _key(inputs[0]) == _key(out) and not name.endswith("_"):
             return  # a view
         if name in ("clone", "_to_copy", "detach", "alias", "lift_fresh", "contiguous"):
@@ -102,6 +106,17 @@ class Recorder(TorchDispatchMode):
         op, arguments, factor = change
         step = self._step(op, arguments, out.shape, factor)
         self._set(out, self.steps_of(inputs[0]) + [step])
+
+    def _literal(self, tensor):
+        """A tensor that nothing here made: torch.tensor(2.0), or several equal numbers, is a constant.
+        Fake tensors hold no numbers to see."""
+        step = self._step("tensor", None, tensor.shape)
+        if not isinstance(tensor, FakeTensor) and tensor.numel() > 0:
+            with _disable_current_modes():
+                flat = tensor.detach().reshape(-1)
+                if bool((flat == flat[0]).all()):
+                    step = self._step("full", [float(flat[0])], tensor.shape)
+        self._set(tensor, [step])
 
     def _pointwise(self, name, args, kwargs, inputs):
         base = name.rstrip("_")

@@ -5,7 +5,6 @@ deterministic; docs/formats/small_shapes.md states the rule.
 """
 
 import itertools
-import logging
 import math
 
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -13,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from . import BridgeError, constructor, demands
 from .export import fake_inputs, tensor_names
 from .graph import GraphBuilder, export_program
+from .source import quiet
 
 SMALLEST_SIZE = 16  # integers below this are kernel sizes, strides, dimensions: structure, not size
 
@@ -46,13 +46,10 @@ class Shrinker:
         """The graph at sizes, or None when the model cannot be built there."""
         key = tuple(sorted(sizes.items()))
         if key not in self.graphs:
-            logging.disable(logging.CRITICAL)  # torch logs every size that cannot be built
             try:
                 self.graphs[key] = shape_graph(self.source, sizes)
             except BridgeError:
                 self.graphs[key] = None
-            finally:
-                logging.disable(logging.NOTSET)
         return self.graphs[key]
 
     def knobs(self):
@@ -140,7 +137,7 @@ def shrink(source):
 def shape_graph(source, sizes):
     """The graph document of a model at sizes, made without allocating a tensor."""
     module = source.module(sizes)
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with quiet(), FakeTensorMode(allow_non_fake_inputs=True):
         model, _ = constructor.build(module, source.path)
         inputs, _ = fake_inputs(module, source.path)
         names = [name for name, _ in tensor_names(model, inputs, source.path)]

@@ -1,7 +1,9 @@
 """A model file as data: its text, its own constants, and what executing it defines."""
 
 import ast
+import contextlib
 import hashlib
+import logging
 import os
 import random
 import re
@@ -131,6 +133,16 @@ def set_seed(seed=SEED):
 
     random.seed(seed)
     torch.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def quiet():
+    """torch logs at length what it cannot build; the exception that follows says it once."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def describe(error):
