@@ -1,0 +1,77 @@
+#pragma once
+// The checks of verification.md section 2. Each appends to the evidence what it looked at, and says
+// why the candidate is rejected, if it is. Errors are ours.
+
+#include <chrono>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "kw/core/interfaces.h"
+#include "kw/core/task.h"
+#include "kw/verify/device.h"
+#include "kw/verify/judge.h"
+#include "oracle.h"
+#include "trial_plan.h"
+
+namespace kw::verify {
+
+/// Why a candidate is rejected, before the evidence is attached.
+struct Verdict {
+  RejectKind kind = RejectKind::WrongResult;
+  std::string reason;
+  std::map<std::string, std::string> witness;
+};
+using Checked = Result<std::optional<Verdict>>;  // no verdict: passed
+
+/// What the checks of one judgement share.
+struct Session {
+  const Task& task;
+  const Candidate& candidate;
+  const CompiledModule& module;
+  Device& device;
+  Oracle& oracle;
+  const JudgeOptions& options;
+  std::stop_token stop;
+  std::chrono::steady_clock::time_point deadline;
+  Evidence& evidence;
+
+  /// Runs trials in a runner process; counters go into the evidence.
+  Result<RunReply> run(const std::vector<TrialPlan>& plans, std::optional<TimingRequest> timing);
+  CheckRecord& record(std::string check, bool passed, std::uint64_t seed);
+  std::uint64_t seed_for(std::string_view purpose_name, std::uint64_t index = 0) const;
+};
+
+/// V7 on the parsed PTX, and the plan against the task: entries are the plan's, nothing external,
+/// opcodes from an allow-list, no clock or SM id; roles, names and sizes of buffers are the
+/// graph's.
+Checked check_ptx(Session& session);
+Checked check_plan(Session& session);
+
+/// V2 and V3 on one reply: guard zones, modified inputs, missing or short outputs.
+Checked check_buffers(Session& session, const TrialPlan& plan, const TrialResult& result);
+/// V10 on one trial. A family without a judged element is recorded and skipped.
+Checked check_values(Session& session, const TrialPlan& plan, const TrialResult& result);
+/// V5: repeats of one trial, and V4: the same inputs in other buffers, bit for bit where the task
+/// asks for it.
+Checked check_repeats(Session& session, const TrialPlan& plan, const TrialResult& result);
+Checked check_same(Session& session, const TrialPlan& plan, const TrialResult& first,
+                   const TrialResult& again);
+/// V16: trials that differ from `base` in one input element each.
+Result<std::vector<TrialPlan>> sensitivity_trials(Session& session, const TrialPlan& base);
+Checked check_sensitivity(Session& session, const TrialPlan& base, const TrialResult& base_result,
+                          const TrialPlan& changed, const TrialResult& changed_result);
+/// V9: a time below the roofline floor is impossible.
+Checked check_timing(Session& session, Timing& timing);
+
+/// V11: the families that fit the task, in the order they run.
+Result<std::vector<TrialPlan>> family_trials(Session& session);
+
+/// The runner's own finding (a trap, a race, out of bounds, a time-out) as a verdict.
+Verdict from_fault(const RunFault& fault);
+/// Bytes of every graph output, in order; a verdict when one is missing or has another size.
+Checked output_views(Session& session, const TrialResult& result,
+                     std::vector<std::span<const std::byte>>& views);
+
+}  // namespace kw::verify

@@ -1,0 +1,73 @@
+#include "compare.h"
+
+#include <cmath>
+
+#include "kw/reference/interpret.h"
+
+namespace kw::verify {
+
+namespace {
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kEdge = 1 + 0x1p-20;
+}  // namespace
+
+double error_in_bounds(double expected, double got, double bound, double largest) noexcept {
+  if (bound == kInfinity) return 0;
+  if (std::isnan(expected)) return std::isnan(got) ? 0 : kInfinity;
+  if (std::isinf(expected)) return got == expected ? 0 : kInfinity;
+  if (std::isnan(got)) return kInfinity;
+  if (std::isinf(got)) {  // legal only where the error reaches past the largest finite number
+    return std::fabs(expected) + bound >= largest && (got > 0) == (expected > 0) ? 0 : kInfinity;
+  }
+  const double error = std::fabs(got - expected);
+  if (error == 0) return 0;
+  return bound > 0 ? error / bound : kInfinity;
+}
+
+bool Comparison::biased() const {
+  return mean_allowed > 0 && std::fabs(mean_signed) > mean_allowed;
+}
+
+Result<Comparison> compare(const Value& value, const reference::Tensor& expected,
+                           std::span<const std::byte> bytes, bool test_mean, double k) {
+  KW_ASSIGN(const reference::Tensor got, reference::decode_tensor(value, bytes));
+  if (got.size() != expected.size()) {
+    return fail(Errc::Internal, "output '{}' has {} elements, its reference {}", value.name,
+                got.size(), expected.size());
+  }
+  Comparison c;
+  c.elements = static_cast<std::int64_t>(got.size());
+  const double largest = reference::largest_finite(value.dtype);
+  double signed_sum = 0;
+  std::int64_t signed_count = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double bound = expected.bound_at(i);
+    if (bound == kInfinity) continue;
+    ++c.judged;
+    const double y = expected.value[i], x = got.value[i];
+    c.finite += std::isfinite(y) ? 1 : 0;
+    const double units = error_in_bounds(y, x, bound, largest);
+    const bool wrong = units > kEdge;
+    if ((wrong && c.wrong == 0) || (c.wrong == 0 && units > c.worst) || c.worst_index < 0) {
+      c.worst_index = static_cast<std::int64_t>(i);
+      c.expected = y;
+      c.got = x;
+      c.bound = bound;
+    }
+    c.worst = std::fmax(c.worst, units);
+    c.wrong += wrong ? 1 : 0;
+    if (!expected.magnitude.empty() && std::isfinite(x) && std::isfinite(y) &&
+        expected.magnitude[i] > 0x1p-100) {
+      signed_sum += (x - y) / expected.magnitude[i];
+      ++signed_count;
+    }
+  }
+  if (test_mean && signed_count > 0) {
+    const auto n = static_cast<double>(signed_count);
+    c.mean_signed = signed_sum / n;
+    c.mean_allowed = 0x1p-20 + 0x1p-23 * std::sqrt(k / n);
+  }
+  return c;
+}
+
+}  // namespace kw::verify

@@ -1,0 +1,38 @@
+#pragma once
+// An output against its reference: where NaN and Inf are first, then values in units of the bound.
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "kw/core/value.h"
+#include "kw/reference/tensor.h"
+
+namespace kw::verify {
+
+struct Comparison {
+  std::int64_t elements = 0;
+  std::int64_t judged = 0;  // elements with a finite bound
+  std::int64_t wrong = 0;   // of those, outside their bound or of another kind (NaN, Inf)
+  std::int64_t finite = 0;  // judged elements whose reference is finite
+  double worst = 0;         // largest error in units of its bound; infinite where the bound is 0
+  double mean_signed = 0;   // mean of error / c over contraction elements
+  double mean_allowed = 0;  // what that mean may be; 0: not tested
+  std::int64_t worst_index = -1;  // flat index of the first wrong element, or of the worst
+  double expected = 0, got = 0, bound = 0;
+
+  bool biased() const;
+  bool passed() const { return wrong == 0 && !biased(); }
+};
+
+/// `bytes` hold the output as it lies in memory (dtype and strides of `value`). `test_mean`: the
+/// policy is `ieee`, and |mean signed error| must stay within (2^-20 + 2^-23 sqrt(k/n)) c: the
+/// policy's allowance, and the statistical error of a mean over n elements.
+Result<Comparison> compare(const Value& value, const reference::Tensor& expected,
+                           std::span<const std::byte> bytes, bool test_mean, double k);
+
+/// One element: the error in units of the bound, 0 when not judged, infinity when of another kind.
+/// The comparison itself may round: a correctly rounded result on the very edge passes.
+double error_in_bounds(double expected, double got, double bound, double largest) noexcept;
+
+}  // namespace kw::verify

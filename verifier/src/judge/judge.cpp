@@ -1,0 +1,197 @@
+#include "kw/verify/judge.h"
+
+#include "checks.h"
+#include "kw/core/random.h"
+
+namespace kw::verify {
+namespace {
+
+std::string first_error(const CompileFailure& failure) {
+  for (const Diagnostic& d : failure.diagnostics) {
+    if (d.severity == Diagnostic::Severity::Error) {
+      return d.line > 0 ? fmt::format("line {}: {}", d.line, d.text) : d.text;
+    }
+  }
+  return failure.diagnostics.empty() ? "no diagnostic" : failure.diagnostics.front().text;
+}
+
+/// Everything after compiling. Returns the first verdict against the candidate.
+class Battery {
+ public:
+  explicit Battery(Session& session) : session_(session) {}
+
+  Checked run() {
+    for (Checked (*check)(Session&) : {check_plan, check_ptx}) {
+      KW_ASSIGN(auto verdict, check(session_));
+      if (verdict) return verdict;
+    }
+    KW_ASSIGN(auto verdict, first_look());
+    if (verdict || !session_.options.full) return verdict;
+    KW_ASSIGN(verdict, whole_battery());
+    return verdict;
+  }
+  std::optional<Timing> timing;
+
+ private:
+  using Each = std::function<Checked(std::size_t, const TrialResult&)>;
+
+  /// Runs trials and looks at those that completed before it looks at a fault: a wrong value is a
+  /// better answer than "the next trial trapped".
+  Checked trials(const std::vector<TrialPlan>& plans, std::optional<TimingRequest> request,
+                 const Each& each, std::vector<TrialResult>* keep) {
+    KW_ASSIGN(RunReply reply, session_.run(plans, request));
+    for (std::size_t i = 0; i < reply.trials.size() && i < plans.size(); ++i) {
+      KW_ASSIGN(auto verdict, check_buffers(session_, plans[i], reply.trials[i]));
+      if (verdict) return verdict;
+      KW_ASSIGN(verdict, each(i, reply.trials[i]));
+      if (verdict) return verdict;
+    }
+    if (reply.fault) return from_fault(*reply.fault);
+    if (reply.trials.size() != plans.size()) {
+      return fail(Errc::Internal, "the runner returned {} of {} trials and no fault",
+                  reply.trials.size(), plans.size());
+    }
+    if (reply.timing) timing = reply.timing;
+    if (keep != nullptr) *keep = std::move(reply.trials);
+    return std::nullopt;
+  }
+
+  /// The task's own draw under two poisons: what costs little and finds most.
+  Checked first_look() {
+    KW_ASSIGN(base_, plan_trial(session_.task, "as_drawn.first", Family::AsDrawn, kNoValue,
+                                session_.seed_for("judge.first")));
+    TrialPlan second = base_;
+    second.label = "as_drawn.poison";
+    second.poison = 0x7F;  // NaN in FP16, 3.4e38 in FP32
+    second.schedule_seed = session_.seed_for("judge.poison");
+    second.repeats = session_.options.full ? 3 : 1;
+    std::vector<TrialPlan> plans{base_, second};
+    std::optional<TimingRequest> request;
+    if (!session_.options.full && session_.options.timing) request = TimingRequest{};
+    std::vector<TrialResult> results;
+    KW_ASSIGN(auto verdict, trials(
+                                plans, request,
+                                [&](std::size_t i, const TrialResult& result) {
+                                  return check_values(session_, plans[i], result);
+                                },
+                                &results));
+    if (verdict) return verdict;
+    KW_ASSIGN(verdict, check_repeats(session_, second, results[1]));
+    if (verdict) return verdict;
+    KW_ASSIGN(verdict, check_same(session_, base_, results[0], results[1]));
+    if (verdict) return verdict;
+    first_ = std::move(results[0]);
+    return time_verdict();
+  }
+
+  Checked whole_battery() {
+    KW_ASSIGN(const std::vector<TrialPlan> families, family_trials(session_));
+    KW_ASSIGN(const std::vector<TrialPlan> changed, sensitivity_trials(session_, base_));
+    std::vector<TrialPlan> plans = families;
+    plans.insert(plans.end(), changed.begin(), changed.end());
+    TrialPlan again = base_;  // last call equals first call
+    again.label = "as_drawn.last";
+    again.schedule_seed = session_.seed_for("judge.last");
+    plans.push_back(again);
+    std::optional<TimingRequest> request;
+    if (session_.options.timing) request = TimingRequest{};
+    const std::size_t last = plans.size() - 1;
+    KW_ASSIGN(auto verdict, trials(
+                                plans, request,
+                                [&](std::size_t i, const TrialResult& result) -> Checked {
+                                  if (i == last) {
+                                    KW_ASSIGN(auto wrong, check_values(session_, plans[i], result));
+                                    if (wrong) return wrong;
+                                    return check_same(session_, base_, first_, result);
+                                  }
+                                  if (i < families.size())
+                                    return check_values(session_, plans[i], result);
+                                  return check_sensitivity(session_, base_, first_, plans[i],
+                                                           result);
+                                },
+                                nullptr));
+    if (verdict) return verdict;
+    return time_verdict();
+  }
+
+  Checked time_verdict() {
+    if (!timing) return std::nullopt;
+    return check_timing(session_, *timing);
+  }
+
+  Session& session_;
+  TrialPlan base_;
+  TrialResult first_;
+};
+
+}  // namespace
+
+Result<RunReply> Session::run(const std::vector<TrialPlan>& plans,
+                              std::optional<TimingRequest> timing) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+  if (left.count() <= 0) {
+    return fail(Errc::DeadlineExceeded, "judging passed its deadline of {} ms",
+                options.deadline.count());
+  }
+  RunRequest request;
+  request.module = module;
+  request.plan = candidate.plan;
+  for (const TrialPlan& plan : plans) request.trials.push_back(plan.trial());
+  request.timing = timing;
+  request.deadline = left;
+  request.seed = seed_for("judge.placement", evidence.checks.size());
+  KW_ASSIGN(RunReply reply, device.run(request, stop));
+  for (const auto& [name, count] : reply.counters) evidence.counters[name] += count;
+  return reply;
+}
+
+CheckRecord& Session::record(std::string check, bool passed, std::uint64_t seed) {
+  CheckRecord& entry = evidence.checks.emplace_back();
+  entry.check = std::move(check);
+  entry.passed = passed;
+  entry.seed = seed;
+  return entry;
+}
+
+std::uint64_t Session::seed_for(std::string_view name, std::uint64_t index) const {
+  const Philox4 w = philox(options.seed, purpose(name), index);
+  // JSON numbers of every reader hold 53 bits.
+  return (w[0] | std::uint64_t{w[1]} << 32) >> 11;
+}
+
+struct Judge::Impl {
+  Compiler& compiler;
+  Device& device;
+};
+
+Judge::Judge(Compiler& compiler, Device& device)
+    : impl_(std::make_unique<Impl>(Impl{compiler, device})) {}
+Judge::~Judge() = default;
+
+Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
+                             const JudgeOptions& options, std::stop_token stop) {
+  Evidence evidence;
+  evidence.device = impl_->device.identity();
+  evidence.judge_version = kJudgeVersion;
+  KW_ASSIGN(CompileResult compiled,
+            impl_->compiler.compile({candidate.source, impl_->device.arch(), {}}, stop));
+  if (const auto* failure = std::get_if<CompileFailure>(&compiled)) {
+    return Rejected{failure->kind, first_error(*failure), {}, std::move(evidence)};
+  }
+  const CompiledModule& module = std::get<CompiledModule>(compiled);
+  evidence.compiler = module.compiler;
+  const std::unique_ptr<Oracle> oracle = make_cpu_oracle(task);
+  Session session{task,    candidate, module, impl_->device,
+                  *oracle, options,   stop,   std::chrono::steady_clock::now() + options.deadline,
+                  evidence};
+  Battery battery(session);
+  KW_ASSIGN(std::optional<Verdict> verdict, battery.run());
+  if (verdict) {
+    return Rejected{verdict->kind, std::move(verdict->reason), std::move(verdict->witness),
+                    std::move(evidence)};
+  }
+  return Passed{std::move(evidence), battery.timing};
+}
+
+}  // namespace kw::verify

@@ -1,0 +1,97 @@
+#include "oracle.h"
+
+#include <algorithm>
+
+#include "kw/reference/interpret.h"
+
+namespace kw::verify {
+
+bool TrialVerdict::passed() const {
+  return std::all_of(outputs.begin(), outputs.end(),
+                     [](const Comparison& c) { return c.passed(); });
+}
+std::int64_t TrialVerdict::judged() const {
+  std::int64_t sum = 0;
+  for (const Comparison& c : outputs) sum += c.judged;
+  return sum;
+}
+std::int64_t TrialVerdict::finite() const {
+  std::int64_t sum = 0;
+  for (const Comparison& c : outputs) sum += c.finite;
+  return sum;
+}
+double TrialVerdict::worst() const {
+  double worst = 0;
+  for (const Comparison& c : outputs) worst = std::max(worst, c.worst);
+  return worst;
+}
+std::size_t TrialVerdict::culprit() const {
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].passed()) return i;
+    if (outputs[i].worst > outputs[at].worst) at = i;
+  }
+  return at;
+}
+
+double contraction_length(const Graph& graph, std::size_t index) {
+  const int producer = graph.producer(graph.outputs[index]);
+  if (producer < 0) return 1;
+  const Node& node = graph.nodes[static_cast<std::size_t>(producer)];
+  double longest = 1;
+  double out = 1;
+  for (const std::int64_t extent : graph.value(graph.outputs[index]).shape) {
+    out *= static_cast<double>(std::max<std::int64_t>(extent, 1));
+  }
+  for (const ValueId id : node.inputs) {
+    if (id == kNoValue) continue;
+    const Shape& shape = graph.value(id).shape;
+    if (shape.empty()) continue;
+    double all = 1;
+    for (const std::int64_t extent : shape) all *= static_cast<double>(extent);
+    // A contraction runs over the last extent of an operand (or less than all of it), a sum over
+    // what its output lacks; either way no more than this many terms meet in one element.
+    longest = std::max({longest, static_cast<double>(shape.back()), all / out});
+  }
+  return longest;
+}
+
+namespace {
+
+class CpuOracle : public Oracle {
+ public:
+  explicit CpuOracle(const Task& task)
+      : task_(task), formats_(reference::format_table(task.formats)) {}
+
+  Result<TrialVerdict> judge(const TrialPlan& plan,
+                             const std::vector<std::span<const std::byte>>& outputs,
+                             std::stop_token stop) override {
+    KW_ASSIGN(const auto inputs, decode_inputs(task_, plan));
+    if (stop.stop_requested()) return fail(Errc::Cancelled, "judging was cancelled");
+    reference::Options options;
+    options.policy = task_.policy;
+    options.few_valued = plan.few_valued;
+    KW_ASSIGN(const std::vector<reference::Tensor> expected,
+              reference::interpret(task_.graph, formats_, inputs, options));
+    TrialVerdict verdict;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const bool test_mean = task_.policy.contraction == PolicyClass::Ieee && !plan.few_valued;
+      KW_ASSIGN(Comparison c, compare(task_.graph.value(task_.graph.outputs[i]), expected[i],
+                                      outputs[i], test_mean, contraction_length(task_.graph, i)));
+      verdict.outputs.push_back(c);
+    }
+    return verdict;
+  }
+
+ private:
+  const Task& task_;
+  reference::FormatTable formats_;
+};
+
+}  // namespace
+
+std::unique_ptr<Oracle> make_cpu_oracle(const Task& task) {
+  return std::make_unique<CpuOracle>(task);
+}
+
+}  // namespace kw::verify

@@ -1,0 +1,42 @@
+#pragma once
+// What the right answer is. The judge asks; the CPU interpreter answers for small tasks, a trusted
+// process with a GPU for large ones.
+
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "compare.h"
+#include "kw/core/task.h"
+#include "trial_plan.h"
+
+namespace kw::verify {
+
+/// Verdict over one trial: a comparison for every graph output.
+struct TrialVerdict {
+  std::vector<Comparison> outputs;
+  bool passed() const;
+  std::int64_t judged() const;
+  std::int64_t finite() const;
+  double worst() const;
+  /// Index of the first output that failed, or of the worst.
+  std::size_t culprit() const;
+};
+
+class Oracle {
+ public:
+  virtual ~Oracle() = default;
+  /// `outputs` holds the bytes of every graph output, in order. Errors are ours.
+  virtual Result<TrialVerdict> judge(const TrialPlan& plan,
+                                     const std::vector<std::span<const std::byte>>& outputs,
+                                     std::stop_token stop) = 0;
+};
+
+/// Terms of the longest contraction or sum that feeds output `index` directly, for the statistics
+/// of its mean error; 1 if there is none.
+double contraction_length(const Graph& graph, std::size_t index);
+
+/// The interpreter in this process. `task` outlives the oracle.
+std::unique_ptr<Oracle> make_cpu_oracle(const Task& task);
+
+}  // namespace kw::verify

@@ -1,0 +1,106 @@
+#include "kw/verify/roofline.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace kw::verify {
+namespace {
+
+struct Datasheet {
+  std::string_view name;  // part of the device's name
+  double bytes_per_s;
+  double half, fp16x3, tf32, fp32;  // operations per second, dense
+};
+// Vendor datasheets; fp16x3 is a third of the half rate.
+constexpr std::array kDevices{
+    Datasheet{"H200", 4.8e12, 989e12, 330e12, 495e12, 67e12},
+    Datasheet{"H100 PCIe", 2.0e12, 756e12, 252e12, 378e12, 51e12},
+    Datasheet{"H100", 3.35e12, 989e12, 330e12, 495e12, 67e12},
+    Datasheet{"A100", 2.04e12, 312e12, 104e12, 156e12, 19.5e12},
+};
+
+const Datasheet* datasheet(const DeviceIdentity& device) {
+  if (device.klass != "cuda") return nullptr;
+  for (const Datasheet& sheet : kDevices) {
+    if (device.name.find(sheet.name) != std::string::npos) return &sheet;
+  }
+  return nullptr;
+}
+
+bool is_contraction(std::string_view op) {
+  for (const std::string_view name :
+       {"matmul", "mm", "bmm", "linear", "addmm", "baddbmm", "mv", "dot"}) {
+    if (op == "aten." + std::string(name) || op.starts_with("aten." + std::string(name) + ".")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+double elements(const Shape& shape) {
+  double n = 1;
+  for (const std::int64_t extent : shape) n *= static_cast<double>(extent);
+  return n;
+}
+
+/// Values that some output is computed from. Only what is read whole counts: a slice, a gather or a
+/// triangle may leave most of its operand unread, so everything above one of them is left out.
+std::set<ValueId> needed_whole(const Graph& graph) {
+  std::set<ValueId> needed(graph.outputs.begin(), graph.outputs.end());
+  for (std::size_t n = graph.nodes.size(); n-- > 0;) {
+    const Node& node = graph.nodes[n];
+    const bool wanted = std::any_of(node.outputs.begin(), node.outputs.end(),
+                                    [&](ValueId id) { return needed.contains(id); });
+    if (!wanted) continue;
+    const std::string_view op = node.op;
+    const bool partial = op.find("slice") != op.npos || op.find("select") != op.npos ||
+                         op.find("gather") != op.npos || op.find("embedding") != op.npos ||
+                         op.find("tri") != op.npos || op.find("diag") != op.npos ||
+                         op.find("pool") != op.npos || op.find("conv") != op.npos ||
+                         op.find("where") != op.npos || op.find("like") != op.npos;
+    if (partial) continue;
+    for (const ValueId id : node.inputs) {
+      if (id != kNoValue) needed.insert(id);
+    }
+  }
+  return needed;
+}
+
+}  // namespace
+
+Roofline roofline(const Task& task, const DeviceIdentity& device) {
+  Roofline r;
+  const Graph& graph = task.graph;
+  const std::set<ValueId> needed = needed_whole(graph);
+  for (const ValueId id : needed) {
+    const Value& value = graph.value(id);
+    const bool output =
+        std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
+    if (!output && graph.producer(id) >= 0) continue;
+    r.bytes += elements(value.shape) * static_cast<double>(size_of(value.dtype));
+  }
+  for (const Node& node : graph.nodes) {
+    if (!is_contraction(node.op) || node.outputs.empty() || !needed.contains(node.outputs[0])) {
+      continue;
+    }
+    const std::size_t first = node.op.find("add") != std::string::npos ? 1 : 0;
+    const Shape& a = graph.value(node.inputs[first]).shape;
+    const double k = a.empty() ? 1 : static_cast<double>(a.back());
+    r.operations += 2 * k * elements(graph.value(node.outputs[0]).shape);
+  }
+  const Datasheet* sheet = datasheet(device);
+  if (sheet == nullptr) return r;
+  r.bytes_us = r.bytes / sheet->bytes_per_s * 1e6;
+  double rate = sheet->half;
+  if (task.policy.contraction == PolicyClass::Ieee) rate = sheet->fp16x3;
+  if (task.policy.contraction == PolicyClass::Exact) rate = sheet->fp16x3;
+  r.operations_us = r.operations / rate * 1e6;
+  return r;
+}
+
+double roofline_floor_us(const Task& task, const DeviceIdentity& device) {
+  return roofline(task, device).floor_us();
+}
+
+}  // namespace kw::verify

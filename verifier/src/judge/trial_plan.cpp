@@ -1,0 +1,140 @@
+#include "trial_plan.h"
+
+#include <algorithm>
+
+#include "kw/core/random.h"
+
+namespace kw::verify {
+namespace {
+
+const Draw* draw_of(const Task& task, ValueId id) {
+  for (const Draw& draw : task.draws) {
+    if (draw.value == id) return &draw;
+  }
+  return nullptr;
+}
+
+const Format* find_format(const Task& task, std::string_view name) {
+  for (const Format& format : task.formats) {
+    if (format.name == name) return &format;
+  }
+  return nullptr;
+}
+
+/// The format that a value's bytes belong to: its own, or that of the kw.dequantize that reads it.
+Result<Format> format_of(const Task& task, ValueId id) {
+  std::string name = task.graph.value(id).format;
+  for (const Node& node : task.graph.nodes) {
+    if (!name.empty()) break;
+    if (std::find(node.inputs.begin(), node.inputs.end(), id) == node.inputs.end()) continue;
+    KW_ASSIGN(name, attr_string_or(node, "format", ""));
+  }
+  const Format* format = find_format(task, name);
+  if (format == nullptr) {
+    return fail(Errc::InvalidArgument, "value '{}' is drawn as codes or scales of no known format",
+                task.graph.value(id).name);
+  }
+  return *format;
+}
+
+bool structural(DrawStep::Op op) {
+  return op == DrawStep::Op::Codes || op == DrawStep::Op::Scales || op == DrawStep::Op::Integers;
+}
+
+/// Every float input takes few values: then sums may round the same way at every step.
+bool few_valued(const Task& task, Family family) {
+  if (family == Family::Constant) return true;
+  if (family != Family::AsDrawn) return false;
+  bool all = true;
+  for (const ValueId id : task.graph.with_role(Role::Input)) {
+    const Draw* draw = draw_of(task, id);
+    if (draw == nullptr || draw->steps.empty() || !is_floating(task.graph.value(id).dtype))
+      continue;
+    const DrawStep::Op op = draw->steps.front().op;
+    all = all && (op == DrawStep::Op::Constant || op == DrawStep::Op::Integers);
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<ValueId> filled_values(const Graph& graph) {
+  std::vector<ValueId> ids;
+  for (const Role role : {Role::Input, Role::Weight, Role::State}) {
+    for (const ValueId id : graph.with_role(role)) {
+      if (graph.producer(id) < 0) ids.push_back(id);
+    }
+  }
+  return ids;
+}
+
+std::int64_t storage_elements(const Value& value) {
+  if (std::find(value.shape.begin(), value.shape.end(), 0) != value.shape.end()) return 0;
+  const Shape strides = value.strides.empty() ? contiguous_strides(value.shape) : value.strides;
+  std::int64_t reach = 1;
+  for (std::size_t d = 0; d < strides.size(); ++d) reach += strides[d] * (value.shape[d] - 1);
+  return reach;
+}
+
+std::vector<ValueId> free_values(const Task& task) {
+  std::vector<ValueId> ids;
+  for (const ValueId id : filled_values(task.graph)) {
+    const Draw* draw = draw_of(task, id);
+    if (draw == nullptr || draw->steps.empty() || !is_floating(task.graph.value(id).dtype))
+      continue;
+    if (!structural(draw->steps.front().op)) ids.push_back(id);
+  }
+  return ids;
+}
+
+Result<TrialPlan> plan_trial(const Task& task, std::string label, Family family, ValueId target,
+                             std::uint64_t seed) {
+  TrialPlan plan;
+  plan.label = std::move(label);
+  plan.family = family;
+  plan.target = target;
+  plan.seed = seed;
+  plan.few_valued = few_valued(task, family);
+  for (const ValueId id : filled_values(task.graph)) {
+    const Value& value = task.graph.value(id);
+    const Draw* draw = draw_of(task, id);
+    if (draw == nullptr) return fail(Errc::InvalidArgument, "value '{}' has no draw", value.name);
+    FillSpec spec;
+    spec.dtype = value.dtype;
+    spec.elements = storage_elements(value);
+    spec.row = value.shape.empty() ? 1 : std::max<std::int64_t>(value.shape.back(), 1);
+    spec.seed = seed;
+    spec.stream = purpose(value.name);
+    spec.family =
+        target == kNoValue || target == id || family == Family::AsDrawn ? family : Family::Uniform;
+    spec.steps = draw->steps;
+    if (!draw->steps.empty() && (draw->steps.front().op == DrawStep::Op::Codes ||
+                                 draw->steps.front().op == DrawStep::Op::Scales)) {
+      KW_ASSIGN(spec.format, format_of(task, id));
+    }
+    plan.fills.push_back({value.name, std::move(spec), nullptr});
+  }
+  return plan;
+}
+
+Result<std::vector<std::byte>> materialise(const BufferFill& buffer) {
+  if (buffer.bytes != nullptr) return *buffer.bytes;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(buffer.spec.elements) *
+                               size_of(buffer.spec.dtype));
+  KW_RETURN_IF_ERROR(fill(buffer.spec, bytes));
+  return bytes;
+}
+
+Result<std::map<ValueId, reference::Tensor>> decode_inputs(const Task& task,
+                                                           const TrialPlan& plan) {
+  std::map<ValueId, reference::Tensor> inputs;
+  const std::vector<ValueId> ids = filled_values(task.graph);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    KW_ASSIGN(const std::vector<std::byte> bytes, materialise(plan.fills[i]));
+    KW_ASSIGN(reference::Tensor tensor, reference::decode_tensor(task.graph.value(ids[i]), bytes));
+    inputs.emplace(ids[i], std::move(tensor));
+  }
+  return inputs;
+}
+
+}  // namespace kw::verify
