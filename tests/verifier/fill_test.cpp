@@ -88,7 +88,7 @@ TEST(Fill, CoherentDataRoundsDownInEveryLowerPrecision) {
     const auto round = [&](std::uint32_t drop) {
       return std::bit_cast<float>((u + (1u << (drop - 1))) & ~((1u << drop) - 1));
     };
-    ASSERT_GT((v - round(13)) / v, 0x1.fp-13f);    // TF32 and FP16 keep ten fraction bits
+    ASSERT_GT((v - round(13)) / v, 0x1.fp-13f);  // TF32 and FP16 keep ten fraction bits
     ASSERT_GT((v - round(16)) / v, 0x1.8p-10f);  // BF16 keeps seven
   }
 }

@@ -15,7 +15,8 @@ double contraction_factor(PolicyClass policy, double k, bool narrow_operands, bo
       g = 0x1p-20 + accumulate;
       break;
     case PolicyClass::Tf32:
-      g = 0x1p-11 + 0x1p-20 + accumulate;
+      // Two operands, each rounded to nearest: 2^-11 each.
+      g = 0x1p-10 + 0x1p-20 + accumulate;
       break;
     case PolicyClass::Half:
       // Unpromoted FP32 accumulation of tensor cores; wider operands are rounded to BF16 first,
@@ -26,7 +27,7 @@ double contraction_factor(PolicyClass policy, double k, bool narrow_operands, bo
       return 0;
   }
   // Constant data rounds the same way at every step: the worst case of a serial FP32 sum.
-  if (few_valued) g = std::fmax(g, (policy == PolicyClass::Tf32 ? 0x1p-11 : 0) + 0x1p-24 * k);
+  if (few_valued) g = std::fmax(g, (policy == PolicyClass::Tf32 ? 0x1p-10 : 0) + 0x1p-24 * k);
   return g;
 }
 
