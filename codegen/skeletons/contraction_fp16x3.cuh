@@ -1,12 +1,15 @@
 // C = A * B with FP32 operands on FP16 tensor cores: h*h + (h*l + l*h) / 2048 of the terms that the
 // split pass wrote (contraction_split.cuh), mma.sync.m16n8k16 with FP32 accumulators.
 //
-// Tensor cores truncate while they add, so no sum stays in one longer than 16 of k: each 16-wide
-// step starts from zero (low products first, scaled by 2^-11, then the high product on top) and is
-// added to FP32 registers by one rounding FFMA, which also applies the two operands' scales. A warp
-// holds the accumulators of WarpM x WarpN, the B fragments of one step, and streams 16-row
-// fragments of A; the fragments of the next step replace the current ones as soon as they have been
-// used.
+// Tensor cores truncate while they add, so no sum stays in one longer than Promote of k, after
+// which it is added to FP32 registers by a rounding FFMA that also applies the two operands'
+// scales:
+//   16, 32   sum_steps: each step starts from zero, low products first, scaled by 2^-11, then the
+//            high product on top; few registers, so more thread blocks or larger tiles fit
+//   64, 128  sum_runs: separate accumulators for high and low products over the whole run; fewer
+//            FFMA, no waiting between products, twice the accumulators
+// A warp holds the sums of WarpM x WarpN, keeps the B fragments of one step and streams 16-row
+// fragments of A; the fragments of the next step replace the current ones as soon as they are used.
 //
 // cp.async pipeline of Stages slabs (32 of k: h and l of both tiles, and their scales). One barrier
 // per slab: before its last 16 rows, when all its fragments are in registers, so that the barrier
@@ -61,18 +64,18 @@ __device__ __forceinline__ void load_matrices(unsigned (&r)[4], unsigned address
 }
 // d = a * b + c; a 16x16 row-major, b 16x8 column-major.
 __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
-                                    float c0, float c1, float c2, float c3) {
+                                    const float (&c)[4]) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%10, %11, %12, %13};"
       : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c0), "f"(c1), "f"(c2),
-        "f"(c3));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c[0]), "f"(c[1]),
+        "f"(c[2]), "f"(c[3]));
 }
 
-template <int TileM, int TileN, int WarpM, int WarpN, int Stages>
+template <int TileM, int TileN, int WarpM, int WarpN, int Stages, int Promote>
 struct Fp16x3Tile {
   static constexpr int kTileM = TileM, kTileN = TileN, kWarpM = WarpM, kWarpN = WarpN;
-  static constexpr int kStages = Stages;
+  static constexpr int kStages = Stages, kPromote = Promote;
   static constexpr int kWarpsM = TileM / WarpM, kWarpsN = TileN / WarpN;
   static constexpr int kThreads = 32 * kWarpsM * kWarpsN;
   static constexpr int kScaleBytes = (TileM + TileN / 32) * 4;
@@ -82,6 +85,8 @@ struct Fp16x3Tile {
   static_assert(WarpM % 16 == 0 && WarpN % 32 == 0, "whole fragments and whole groups of B");
   static_assert(TileM % 64 == 0 && TileN % 64 == 0, "whole tiles of the split pass");
   static_assert(TileM * 8 % kThreads == 0 && TileN * 8 % kThreads == 0, "whole copies per thread");
+  static_assert(Promote == 16 || Promote == 32 || Promote == 64 || Promote == 128,
+                "divides a slice");
   static_assert(kScaleBytes / 8 <= kThreads, "one scale copy per thread");
 };
 
@@ -165,6 +170,206 @@ __device__ __forceinline__ void add_wide(float (&acc)[MI][NJ][4], const Fp16x3Pr
   }
 }
 
+// What a warp needs to know of the pipeline. `fetch(slab, stage address)` starts the copies of a
+// slab.
+template <class Tile, class Fetch>
+struct SlabLoop {
+  static constexpr int MI = Tile::kWarpM / 16, NJ = Tile::kWarpN / 8;
+  static constexpr int kScaleOffset = (Tile::kTileM + Tile::kTileN) * 128;
+  const unsigned char* shared;
+  unsigned base;            // of the stages
+  unsigned a_lane, b_lane;  // this lane's fragment rows within a stage; bits 4 to 6 hold the chunk:
+                            // ^32 is the next 16 of k, ^64 the low terms
+  int row, group;           // this lane's first row, the warp's first group of 32 columns
+  int slabs;
+  Fetch& fetch;
+  int stage = 0;
+
+  __device__ __forceinline__ unsigned address() const { return base + stage * Tile::kStageBytes; }
+  // Makes the next slab current; the last one stays, so that prefetches read valid memory.
+  __device__ __forceinline__ void advance(int slab) {
+    if (slab + 1 < slabs) stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
+  }
+  // All warps have the last fragments of `here` in registers; its stage is filled anew.
+  __device__ __forceinline__ void turn(int slab, unsigned here) {
+    copy_async_wait<Tile::kStages - 2>();
+    __syncthreads();
+    fetch(slab + Tile::kStages, here);
+  }
+  // Scales of rows i * 16 + {0, 8} with column group g, in the slab at `here`.
+  __device__ __forceinline__ void scales(unsigned here, int i, float (&scale)[NJ / 4][2]) const {
+    const float* table = reinterpret_cast<const float*>(shared + (here - base) + kScaleOffset);
+#pragma unroll
+    for (int g = 0; g < NJ / 4; ++g) {
+      const float b = table[Tile::kTileM + group + g];
+      scale[g][0] = b * table[row + i * 16];
+      scale[g][1] = b * table[row + i * 16 + 8];
+    }
+  }
+};
+
+template <class Tile, class Loop, int MI, int NJ>
+__device__ __forceinline__ void sum_steps(Loop& loop, float (&acc)[MI][NJ][4]) {
+  constexpr int S = Tile::kPromote / 16;  // 16-wide products per step
+  unsigned ah[2][S][4], al[2][S][4], bh[S][NJ / 2][4], bl[S][NJ / 2][4];
+#pragma unroll
+  for (int t = 0; t < S; ++t) {
+    load_matrices(ah[0][t], (loop.base + loop.a_lane) ^ (t * 32));
+    load_matrices(al[0][t], (loop.base + loop.a_lane) ^ (t * 32 + 64));
+#pragma unroll
+    for (int j = 0; j < NJ / 2; ++j) {
+      load_matrices(bl[t][j], ((loop.base + loop.b_lane) ^ (t * 32 + 64)) + j * 2048);
+      load_matrices(bh[t][j], ((loop.base + loop.b_lane) ^ (t * 32)) + j * 2048);
+    }
+  }
+#pragma unroll 1
+  for (int slab = 0; slab < loop.slabs; ++slab) {
+    const unsigned here = loop.address();
+    loop.advance(slab);
+    const unsigned next = loop.address();
+#pragma unroll
+    for (int step = 0; step < 2 / S; ++step) {
+#pragma unroll
+      for (int i = 0; i < MI; ++i) {
+        const int now = (step * MI + i) & 1, then = now ^ 1;
+        const bool last = i == MI - 1, leaves_slab = last && step == 2 / S - 1;
+        float scale[NJ / 4][2];
+        loop.scales(here, i, scale);
+        if (leaves_slab) loop.turn(slab, here);
+        // Fragments that follow: A of the next 16 rows, B of the next step.
+        const unsigned from = leaves_slab ? next : here;
+        const unsigned flip = S == 2 ? 0 : (last ? step ^ 1 : step) * 32;
+        const unsigned a_next = ((from + loop.a_lane) ^ flip) + (last ? 0 : (i + 1) * 2048);
+        const unsigned b_next = (from + loop.b_lane) ^ flip;
+#pragma unroll
+        for (int t = 0; t < S; ++t) {
+          load_matrices(ah[then][t], a_next ^ (t * 32));
+          load_matrices(al[then][t], a_next ^ (t * 32 + 64));
+        }
+#pragma unroll
+        for (int g = 0; g < NJ / 4; ++g) {
+          float part[4][4] = {};
+#pragma unroll
+          for (int t = 0; t < S; ++t) {
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+              unsigned(&b)[4] = bl[t][g * 2 + j / 2];
+              mma(part[j], ah[now][t], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j]);
+              if (last && j % 2 == 1) {
+                load_matrices(b, (b_next ^ (t * 32 + 64)) + (g * 2 + j / 2) * 2048);
+              }
+            }
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+              const unsigned(&b)[4] = bh[t][g * 2 + j / 2];
+              mma(part[j], al[now][t], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j]);
+            }
+          }
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+#pragma unroll
+            for (int q = 0; q < 4; ++q) part[j][q] *= kLowScale;
+          }
+#pragma unroll
+          for (int t = 0; t < S; ++t) {
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+              unsigned(&b)[4] = bh[t][g * 2 + j / 2];
+              mma(part[j], ah[now][t], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j]);
+              if (last && j % 2 == 1) {
+                load_matrices(b, (b_next ^ (t * 32)) + (g * 2 + j / 2) * 2048);
+              }
+            }
+          }
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+#pragma unroll
+            for (int q = 0; q < 4; ++q) {
+              acc[i][g * 4 + j][q] = fmaf(part[j][q], scale[g][q / 2], acc[i][g * 4 + j][q]);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+template <class Tile, class Loop, int MI, int NJ>
+__device__ __forceinline__ void sum_runs(Loop& loop, float (&acc)[MI][NJ][4]) {
+  constexpr int kRun = Tile::kPromote / 32;  // slabs
+  float high[MI][NJ][4], low[MI][NJ][4];
+  unsigned ah[2][4], al[2][4], bh[NJ / 2][4], bl[NJ / 2][4];
+  load_matrices(ah[0], loop.base + loop.a_lane);
+  load_matrices(al[0], (loop.base + loop.a_lane) ^ 64);
+#pragma unroll
+  for (int j = 0; j < NJ / 2; ++j) {
+    load_matrices(bl[j], ((loop.base + loop.b_lane) ^ 64) + j * 2048);
+    load_matrices(bh[j], loop.base + loop.b_lane + j * 2048);
+  }
+#pragma unroll 1
+  for (int slab0 = 0; slab0 < loop.slabs; slab0 += kRun) {
+#pragma unroll
+    for (int u = 0; u < kRun; ++u) {
+      const int slab = slab0 + u;
+      const unsigned here = loop.address();
+      loop.advance(slab);
+      const unsigned next = loop.address();
+#pragma unroll
+      for (int step = 0; step < 2; ++step) {
+#pragma unroll
+        for (int i = 0; i < MI; ++i) {
+          const int now = (step * MI + i) & 1, then = now ^ 1;
+          const bool last = i == MI - 1, leaves_slab = last && step == 1;
+          const bool ends_run = u == kRun - 1 && step == 1;
+          float scale[NJ / 4][2];
+          if (ends_run) loop.scales(here, i, scale);
+          if (leaves_slab) loop.turn(slab, here);
+          const unsigned from = leaves_slab ? next : here;
+          const unsigned flip = (last ? step ^ 1 : step) * 32;
+          const unsigned a_next = ((from + loop.a_lane) ^ flip) + (last ? 0 : (i + 1) * 2048);
+          const unsigned b_next = (from + loop.b_lane) ^ flip;
+          load_matrices(ah[then], a_next);
+          load_matrices(al[then], a_next ^ 64);
+          if (u == 0 && step == 0) {
+#pragma unroll
+            for (int j = 0; j < NJ; ++j) {
+#pragma unroll
+              for (int q = 0; q < 4; ++q) high[i][j][q] = low[i][j][q] = 0.f;
+            }
+          }
+#pragma unroll
+          for (int j = 0; j < NJ; ++j) {
+            unsigned(&b)[4] = bl[j / 2];
+            mma(low[i][j], ah[now], b[j % 2 * 2], b[j % 2 * 2 + 1], low[i][j]);
+            if (last && j % 2 == 1) load_matrices(b, (b_next ^ 64) + j / 2 * 2048);
+          }
+#pragma unroll
+          for (int j = 0; j < NJ; ++j) {
+            const unsigned(&b)[4] = bh[j / 2];
+            mma(high[i][j], ah[now], b[j % 2 * 2], b[j % 2 * 2 + 1], high[i][j]);
+          }
+#pragma unroll
+          for (int j = 0; j < NJ; ++j) {
+            unsigned(&b)[4] = bh[j / 2];
+            mma(low[i][j], al[now], b[j % 2 * 2], b[j % 2 * 2 + 1], low[i][j]);
+            if (last && j % 2 == 1) load_matrices(b, b_next + j / 2 * 2048);
+          }
+          if (ends_run) {
+#pragma unroll
+            for (int j = 0; j < NJ; ++j) {
+#pragma unroll
+              for (int q = 0; q < 4; ++q) {
+                acc[i][j][q] = fmaf(fmaf(low[i][j][q], kLowScale, high[i][j][q]),
+                                    scale[j / 4][q / 2], acc[i][j][q]);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 // blockIdx.x: tile; blockIdx.y: part of k; blockIdx.z: batch. The epilogue is called with
 // (part, batch, row, column, value) for every element in range.
 template <class Tile, class A, class B, class Epilogue>
@@ -222,96 +427,23 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
     return;
   }
 
-  // Fragment addresses. Bits 4 to 6 hold the chunk: ^32 is the next 16 of k, ^64 the low terms.
-  const unsigned a_lane = (warp_m + (lane & 15)) * 128 + (((lane >> 4) ^ (lane & 7)) << 4);
-  const unsigned b_lane = kBOffset + (warp_n + (lane & 7) + (lane >> 4) * 8) * 128 +
-                          ((((lane >> 3) & 1) ^ (lane & 7)) << 4);
-  float acc[MI][NJ][4];
-#pragma unroll
-  for (int i = 0; i < MI; ++i) {
-#pragma unroll
-    for (int j = 0; j < NJ; ++j) acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.f;
-  }
-  unsigned ah[2][4], al[2][4], bh[NJ / 2][4], bl[NJ / 2][4];
+  float acc[MI][NJ][4] = {};
+  SlabLoop<Tile, decltype(fetch)> loop{
+      shared,
+      base,
+      unsigned((warp_m + (lane & 15)) * 128 + (((lane >> 4) ^ (lane & 7)) << 4)),
+      unsigned(kBOffset + (warp_n + (lane & 7) + (lane >> 4) * 8) * 128 +
+               ((((lane >> 3) & 1) ^ (lane & 7)) << 4)),
+      warp_m + (lane >> 2),
+      warp_n / 32,
+      slabs,
+      fetch};
   copy_async_wait<kStages - 1>();
   __syncthreads();
-  load_matrices(ah[0], base + a_lane);
-  load_matrices(al[0], (base + a_lane) ^ 64);
-#pragma unroll
-  for (int j = 0; j < NJ / 2; ++j) {
-    load_matrices(bl[j], ((base + b_lane) ^ 64) + j * 2048);
-    load_matrices(bh[j], base + b_lane + j * 2048);
-  }
-
-  int stage = 0;
-#pragma unroll 1
-  for (int slab = 0; slab < slabs; ++slab) {
-    const unsigned here = base + stage * kStageBytes;
-    const bool more = slab + 1 < slabs;
-    stage = stage + 1 == kStages ? 0 : stage + 1;
-    // After the last slab the prefetch reads the same slab again: valid memory, unused.
-    const unsigned next = more ? base + stage * kStageBytes : here;
-    const float* scales = reinterpret_cast<const float*>(shared + (here - base) + kScaleOffset);
-    float b_scale[NJ / 4];
-#pragma unroll
-    for (int g = 0; g < NJ / 4; ++g) b_scale[g] = scales[Tile::kTileM + warp_n / 32 + g];
-#pragma unroll
-    for (int step = 0; step < 2; ++step) {
-#pragma unroll
-      for (int i = 0; i < MI; ++i) {
-        const int now = (step * MI + i) & 1, then = now ^ 1;
-        const bool last = i == MI - 1, leaves_slab = last && step == 1;
-        float scale[NJ / 4][2];
-#pragma unroll
-        for (int g = 0; g < NJ / 4; ++g) {
-          scale[g][0] = b_scale[g] * scales[warp_m + i * 16 + (lane >> 2)];
-          scale[g][1] = b_scale[g] * scales[warp_m + i * 16 + (lane >> 2) + 8];
-        }
-        if (leaves_slab) {
-          copy_async_wait<kStages - 2>();
-          __syncthreads();
-          fetch(slab + kStages, here);
-        }
-        // Fragments that follow: A of the next 16 rows, B of the next 16 of k.
-        const unsigned from = leaves_slab ? next : here;
-        const unsigned step_bits = (last ? step ^ 1 : step) * 32;
-        const unsigned a_next = ((from + a_lane) ^ step_bits) + (last ? 0 : (i + 1) * 2048);
-        const unsigned b_next = (from + b_lane) ^ step_bits;
-        load_matrices(ah[then], a_next);
-        load_matrices(al[then], a_next ^ 64);
-
-#pragma unroll
-        for (int g = 0; g < NJ / 4; ++g) {  // 32 columns: enough products in flight
-          float part[4][4];
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-            unsigned(&b)[4] = bl[g * 2 + j / 2];
-            mma(part[j], ah[now], b[j % 2 * 2], b[j % 2 * 2 + 1], 0.f, 0.f, 0.f, 0.f);
-            if (last && j % 2 == 1) load_matrices(b, (b_next ^ 64) + (g * 2 + j / 2) * 2048);
-          }
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-            const unsigned(&b)[4] = bh[g * 2 + j / 2];
-            mma(part[j], al[now], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j][0], part[j][1],
-                part[j][2], part[j][3]);
-          }
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-            unsigned(&b)[4] = bh[g * 2 + j / 2];
-            mma(part[j], ah[now], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j][0] * kLowScale,
-                part[j][1] * kLowScale, part[j][2] * kLowScale, part[j][3] * kLowScale);
-            if (last && j % 2 == 1) load_matrices(b, b_next + (g * 2 + j / 2) * 2048);
-          }
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-#pragma unroll
-            for (int q = 0; q < 4; ++q) {
-              acc[i][g * 4 + j][q] = fmaf(part[j][q], scale[g][q / 2], acc[i][g * 4 + j][q]);
-            }
-          }
-        }
-      }
-    }
+  if constexpr (Tile::kPromote <= 32) {
+    sum_steps<Tile>(loop, acc);
+  } else {
+    sum_runs<Tile>(loop, acc);
   }
   copy_async_wait<0>();
 
