@@ -35,21 +35,30 @@ __global__ void probe(float* out, long long* cycles, int trips) {
   const unsigned base = static_cast<unsigned>(__cvta_generic_to_shared(shared)) +
                         (threadIdx.x & 31) * 16 + threadIdx.x / 32 * 4096;
   float acc[16][4] = {};
-  unsigned a[4][4], b[2][4];
-  for (int i = 0; i < 16; ++i) a[i / 4][i % 4] = 0;
-  for (int i = 0; i < 8; ++i) b[i / 4][i % 4] = 0;
+  unsigned a[8][4], b[4][4];
+#pragma unroll
+  for (int i = 0; i < 32; ++i) a[i / 4][i % 4] = 0;
+#pragma unroll
+  for (int i = 0; i < 16; ++i) b[i / 4][i % 4] = 0;
   const float scale = static_cast<float>(trips);
   __syncthreads();
   const long long begin = clock64();
 #pragma unroll 1
   for (int t = 0; t < trips; ++t) {
+// Every fragment changes in every trip, and every fragment is used.
 #pragma unroll
-    for (int l = 0; l < Loads; ++l)
-      load_matrices(l % 3 == 2 ? b[l / 3 % 2] : a[l % 4], base + l * 512);
+    for (int l = 0; l < 12; ++l) {
+      unsigned(&fragment)[4] = l < 8 ? a[l] : b[l - 8];
+      if (l % 12 < Loads) {
+        load_matrices(fragment, base + l * 512);
+      } else {
+        fragment[0] ^= t;
+      }
+    }
     if constexpr (Sum == 0) {
 #pragma unroll
       for (int i = 0; i < 48; ++i)
-        mma(acc[i % 16], a[i % 4], b[i / 4 % 2][0], b[i / 4 % 2][1], acc[i % 16]);
+        mma(acc[i % 16], a[i % 8], b[i / 8 % 4][i % 2], b[i / 8 % 4][2 + i % 2], acc[i % 16]);
     } else {
 #pragma unroll
       for (int group = 0; group < 4; ++group) {
@@ -59,7 +68,7 @@ __global__ void probe(float* out, long long* cycles, int trips) {
         for (int chain = 0; chain < Sum / 8; ++chain) {
 #pragma unroll
           for (int j = 0; j < 4; ++j)
-            mma(part[j], a[(group + chain) % 4], b[j / 2][j % 2], b[j / 2][2 + j % 2], part[j]);
+            mma(part[j], a[(group * 2 + chain) % 8], b[j][chain % 2], b[j][2 + chain % 2], part[j]);
         }
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
@@ -70,7 +79,7 @@ __global__ void probe(float* out, long long* cycles, int trips) {
         for (int chain = 0; chain < Sum / 16; ++chain) {
 #pragma unroll
           for (int j = 0; j < 4; ++j)
-            mma(part[j], a[(group + chain) % 4], b[j / 2][j % 2], b[j / 2][2 + j % 2], part[j]);
+            mma(part[j], a[(group * 2 + chain) % 8], b[j][chain % 2], b[j][2 + chain % 2], part[j]);
         }
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
