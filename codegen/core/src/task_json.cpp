@@ -117,6 +117,9 @@ Status validate(const Task& task) {
       return fail(Errc::InvalidArgument, "a draw names value {}, which does not exist", draw.value);
     }
     const Value& value = task.graph.value(draw.value);
+    if (value.role == Role::Output || value.role == Role::Scratch) {
+      return fail(Errc::InvalidArgument, "'{}' is drawn, but the graph computes it", value.name);
+    }
     if (!drawn.insert(draw.value).second)
       return fail(Errc::InvalidArgument, "'{}' is drawn twice", value.name);
     if (draw.steps.empty() || !op_name(draw.steps.front().op).source) {

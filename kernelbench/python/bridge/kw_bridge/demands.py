@@ -12,21 +12,22 @@ ELEMENT_BUDGET = 100_000  # of the largest tensor
 class Tier:
     """Floors, from the most telling to the least; the first tier that fits the budget is taken."""
 
-    def __init__(self, tile, row, column, stream, rows):
+    def __init__(self, tile, row, column, stream, rows, last):
         self.tile = tile  # M, N and K of a product
         self.row = row  # elements of a contiguous row that is reduced or normalised
         self.column = column  # elements along a strided reduction, and beside it
         self.stream = stream  # elements of a pointwise result, or of a reduction to a scalar
         self.rows = rows  # rows, when rows are so short that a block holds several
+        self.last = last  # last extent of a pointwise or pooled result: two warps and a tail
 
 
 TIERS = [
-    Tier(tile=129, row=8193, column=129, stream=12289, rows=33),
-    Tier(tile=129, row=2049, column=129, stream=12289, rows=33),
-    Tier(tile=129, row=129, column=129, stream=3073, rows=33),
-    Tier(tile=65, row=129, column=65, stream=3073, rows=17),
-    Tier(tile=65, row=33, column=33, stream=1025, rows=9),
-    Tier(tile=33, row=33, column=33, stream=257, rows=3),
+    Tier(tile=129, row=8193, column=129, stream=12289, rows=33, last=65),
+    Tier(tile=129, row=2049, column=129, stream=12289, rows=33, last=65),
+    Tier(tile=129, row=129, column=129, stream=3073, rows=33, last=65),
+    Tier(tile=65, row=129, column=65, stream=3073, rows=17, last=65),
+    Tier(tile=65, row=33, column=33, stream=1025, rows=9, last=33),
+    Tier(tile=33, row=33, column=33, stream=257, rows=3, last=17),
 ]
 SHORT_ROW = 1024  # rows up to this many elements share a block
 VECTOR = 16  # a product with M or N below this is a matrix-vector product
@@ -34,9 +35,6 @@ VECTOR = 16  # a product with M or N below this is a matrix-vector product
 REDUCTIONS = {
     "sum", "mean", "amax", "amin", "max", "min", "prod", "var", "std", "var_mean", "argmax", "argmin",
     "norm", "linalg_vector_norm", "logsumexp", "softmax", "log_softmax", "cumsum", "cumprod", "all", "any",
-}  # fmt: skip
-NORMALISATIONS = {
-    "batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "_native_batch_norm_legit_functional",
 }  # fmt: skip
 VIEWS = {
     "t", "T", "transpose", "permute", "view", "reshape", "unsqueeze", "squeeze", "expand", "select", "slice",
@@ -165,7 +163,7 @@ def floors(original, tier):
         elif kind == "elements":
             floor = tier.stream if extent == whole else tier.column
         elif kind == "last":
-            floor = 65
+            floor = tier.last
         result[index, what] = min(floor, extent)
     return result
 
