@@ -276,8 +276,8 @@ Result<TuningCache> parse_tuning_cache(std::string_view json, std::string name) 
   return cache;
 }
 
-Result<TuningCache> read_tuning_cache(const std::filesystem::path& path) {
-  KW_ASSIGN(const std::string text, read_text_file(path, kMaxCacheBytes));
+Result<TuningCache> read_tuning_cache(const std::filesystem::path& path, std::size_t limit) {
+  KW_ASSIGN(const std::string text, read_text_file(path, limit));
   return parse_tuning_cache(text, path.filename().string());
 }
 

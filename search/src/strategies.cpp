@@ -15,11 +15,14 @@ constexpr double kNone = std::numeric_limits<double>::infinity();
 // exp(-worse / temperature); the temperature falls geometrically with the budget.
 constexpr double kHot = 0.5;
 constexpr double kCold = 0.005;
+constexpr int kDraws = 5;        // a climb begins at the best of so many random points
+constexpr int kKickSteps = 4;    // or so far from the best known one, in turn
 constexpr int kFreeMoves = 256;  // moves over points already measured before a fresh start
 constexpr int kProposals = 64;   // before a place counts as having no neighbours
 
 /// Moves to the first better neighbour until there is none.
 void climb(Explorer& explorer, RandomStream& random, Point here) {
+  if (!explorer.seen(here) && !explorer.open()) return;
   double objective = explorer.objective(here);
   for (bool moved = true; moved;) {
     moved = false;
@@ -57,6 +60,7 @@ bool accepts(double here, double there, double temperature, RandomStream& random
 
 /// One walk. Ends with the budget, or when it no longer meets anything new.
 void walk(Explorer& explorer, RandomStream& random, Point here) {
+  if (!explorer.seen(here) && !explorer.open()) return;
   double objective = explorer.objective(here);
   std::vector<Point> proposals;  // drawn ahead for here, in reverse order
   for (int idle = 0; idle < kFreeMoves;) {
@@ -86,14 +90,31 @@ void walk(Explorer& explorer, RandomStream& random, Point here) {
   }
 }
 
-template <typename Once>
-void from_starts(Explorer& explorer, RandomStream& random, std::optional<Point> start, Once once) {
-  while (explorer.open()) {
-    if (!start) start = explorer.draw(random);
-    if (!start) return explorer.exhaust();
-    once(explorer, random, *start);
-    start.reset();
+/// A few steps away from the best: optima lie near one another. Nothing when all is known there.
+std::optional<Point> kick(Explorer& explorer, RandomStream& random) {
+  if (!explorer.best()) return std::nullopt;
+  for (int i = 0; i < kProposals; ++i) {
+    Point there = *explorer.best();
+    for (int k = 0; k < kKickSteps; ++k) there = explorer.points().step(there, random);
+    if (explorer.points().allowed(there) && !explorer.seen(there)) return there;
   }
+  return std::nullopt;
+}
+
+/// The best of a few points drawn at random; nothing when there are none left.
+std::optional<Point> best_of_draws(Explorer& explorer, RandomStream& random) {
+  std::vector<Point> drawn;
+  for (int i = 0; i < kDraws; ++i) {
+    if (const auto point = explorer.draw(random)) drawn.push_back(*point);
+  }
+  if (drawn.empty()) return std::nullopt;
+  explorer.announce(drawn);
+  Point best = drawn.front();
+  for (const Point point : drawn) {
+    if (!explorer.open()) break;
+    if (explorer.objective(point) < explorer.objective(best)) best = point;
+  }
+  return best;
 }
 
 }  // namespace
@@ -117,11 +138,22 @@ void search_randomly(Explorer& explorer, RandomStream& random, std::optional<Poi
 }
 
 void climb_with_restarts(Explorer& explorer, RandomStream& random, std::optional<Point> start) {
-  from_starts(explorer, random, start, climb);
+  for (bool near = false; explorer.open(); near = !near) {
+    if (!start && near) start = kick(explorer, random);
+    if (!start) start = best_of_draws(explorer, random);
+    if (!start) return explorer.exhaust();
+    climb(explorer, random, *start);
+    start.reset();
+  }
 }
 
 void anneal(Explorer& explorer, RandomStream& random, std::optional<Point> start) {
-  from_starts(explorer, random, start, walk);
+  while (explorer.open()) {
+    if (!start) start = best_of_draws(explorer, random);
+    if (!start) return explorer.exhaust();
+    walk(explorer, random, *start);
+    start.reset();
+  }
 }
 
 }  // namespace kw::search

@@ -38,7 +38,9 @@ struct TuningCache {
 /// ("results"). Errors name the place: line and column, or the JSON pointer.
 Result<TuningCache> parse_tuning_cache(std::string_view json, std::string name);
 /// The same from a file, gzipped or plain.
-Result<TuningCache> read_tuning_cache(const std::filesystem::path& path);
+/// ResourceExhausted when it holds more than `limit` bytes of text.
+Result<TuningCache> read_tuning_cache(const std::filesystem::path& path,
+                                      std::size_t limit = kMaxCacheBytes);
 
 /// Replays recorded measurements. Thread-safe.
 class ReplayEvaluator final : public Evaluator {
