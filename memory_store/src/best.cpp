@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "columns_json.h"
 #include "rows.h"
 #include "sqlite_store.h"
 

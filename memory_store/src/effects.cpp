@@ -1,5 +1,6 @@
 // The outbox: claiming, renewing and completing effects.
 
+#include "columns_json.h"
 #include "names.h"
 #include "sqlite_store.h"
 

@@ -1,5 +1,6 @@
 // Jobs and who may decide for them.
 
+#include "columns_json.h"
 #include "names.h"
 #include "sqlite_store.h"
 

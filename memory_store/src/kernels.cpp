@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kw/core/json.h"
+#include "columns_json.h"
 #include "rows.h"
 #include "sqlite_store.h"
 
@@ -39,16 +39,6 @@ bool refutes(const Outcome& outcome) {
 
 }  // namespace
 
-Result<std::vector<std::int64_t>> extents_from(const std::string& text) {
-  KW_ASSIGN(const Json list, parse_json(text));
-  std::vector<std::int64_t> extents;
-  for (const Json& extent : list) {
-    if (!extent.is_number_integer()) return fail(Errc::Corrupt, "store: an extent is no integer");
-    extents.push_back(extent.get<std::int64_t>());
-  }
-  return extents;
-}
-
 Status SqliteStore::record_task(const TaskRecord& task) {
   if (task.keys.shape.empty() || task.keys.semantic.empty()) {
     return fail(Errc::InvalidArgument, "a task needs its keys");
@@ -67,7 +57,7 @@ Status SqliteStore::record_task(const TaskRecord& task) {
           document = CASE document WHEN '' THEN excluded.document ELSE document END
         WHERE name = '' OR extents = '[]' OR document = '')sql",
                               task.keys.shape, task.keys.semantic, task.name,
-                              dump(Json(task.extents)), task.document, now_us()));
+                              extents_text(task.extents), task.document, now_us()));
     return {};
   });
 }

@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include "kw/core/json.h"
-
 namespace kw::store {
 
 namespace {
@@ -74,7 +72,5 @@ Result<RequestState> request_state_from(std::string_view text) {
   }
   return fail(Errc::Corrupt, "store: unknown request state \"{}\"", text);
 }
-
-std::string json_list(const std::vector<std::string>& values) { return dump(Json(values)); }
 
 }  // namespace kw::store

@@ -16,7 +16,4 @@ Result<JobState> job_state_from(std::string_view text);
 Result<EffectState> effect_state_from(std::string_view text);
 Result<RequestState> request_state_from(std::string_view text);
 
-/// A JSON array of strings, to bind where SQL says `IN (SELECT value FROM json_each(?))`.
-std::string json_list(const std::vector<std::string>& values);
-
 }  // namespace kw::store

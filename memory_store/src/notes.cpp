@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kw/core/json.h"
+#include "columns_json.h"
 #include "kw/core/sha256.h"
 #include "sqlite_store.h"
 
@@ -13,19 +13,6 @@ namespace {
 constexpr std::size_t kMaxLessonBytes = 64u << 10;
 constexpr std::size_t kMaxQueryWords = 32;
 constexpr std::string_view kBlobTag = "kw:blob:v1";
-
-std::string config_text(const Config& config) { return dump(Json(config)); }
-
-Result<Config> config_from(const std::string& text) {
-  KW_ASSIGN(const Json object, parse_json(text));
-  Config config;
-  for (const auto& [name, value] : object.items()) {
-    if (!value.is_number_integer())
-      return fail(Errc::Corrupt, "store: parameter {} is no integer", name);
-    config[name] = value.get<std::int64_t>();
-  }
-  return config;
-}
 
 bool is_word(unsigned char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
@@ -95,8 +82,8 @@ Result<std::string> SqliteStore::add_lesson(const Lesson& lesson) {
     return fail(Errc::InvalidArgument, "a lesson has 1 to {} bytes, not {}", kMaxLessonBytes,
                 lesson.text.size());
   }
-  const std::string id =
-      content_id("kw:lesson:v1", dump(Json::array({lesson.semantic, lesson.topic, lesson.text})));
+  const std::string id = content_id(
+      "kw:lesson:v1", fmt::format("{}\n{}\n{}", lesson.semantic, lesson.topic, lesson.text));
   return write(Sync::Normal, [&](Database& db) -> Result<std::string> {
     KW_ASSIGN(const std::int64_t added,
               db.run(R"sql(

@@ -1,8 +1,6 @@
 #pragma once
 // Groups of columns that several queries select in the same order.
 
-#include <vector>
-
 #include "kw/core/outcome.h"
 #include "sqlite.h"
 
@@ -27,8 +25,5 @@ inline Timing timing_from(const Statement& row, int first) {
   timing.protocol = row.text(first + 7);
   return timing;
 }
-
-/// A JSON array of integers.
-Result<std::vector<std::int64_t>> extents_from(const std::string& text);
 
 }  // namespace kw::store
