@@ -2,6 +2,7 @@
 // C++ device text of scalar expressions: the Loader, Prologue, Epilogue and Storer slots of every
 // skeleton are made here.
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,15 @@ std::string_view compute_name(DType type) noexcept;
 std::string_view storage_name(DType type) noexcept;
 /// A literal that reads back bit-equal: "0.0446999997f", "KW_INF", "KW_NAN".
 std::string literal(double value, DType type);
+
+/// Text that converts a computed value to what is stored: "__float2half_rn(t3)".
+std::string stored_value(const std::string& value, DType stored);
+/// Index arithmetic is 32-bit while every offset, and a margin for the last tile's overshoot, fits.
+inline constexpr std::int64_t kLastInt32 = 0x7fffffff - (1 << 22);
+/// The tensors of an encoded value, in the order in which its device functions take them.
+std::vector<TensorId> tensors_of(const Encoded& encoded);
+/// Tensors that expressions read, once each, in first-use order.
+std::vector<TensorId> tensors_under(const Program& program, const std::vector<ScalarId>& roots);
 
 /// What the leaves of an expression are called where it is emitted.
 struct Binding {

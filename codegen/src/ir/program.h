@@ -20,6 +20,8 @@ namespace kw::codegen {
 enum class Combiner { None, Sum, Prod, Max, Min, ArgMax, ArgMin, Welford, OnlineSoftmax };
 std::string_view to_string(Combiner combiner) noexcept;
 
+using kw::to_string;  // of dtypes and shapes, beside the one above
+
 struct Tensor {
   std::string name;  // of the graph's value; temporaries are called ws_*
   DType dtype = DType::F32;

@@ -18,6 +18,8 @@ struct Region {
   bool contains(int stage) const { return stage >= first && stage <= last; }
 };
 
+/// Tensors that a stage reads, once each, in first-use order.
+std::vector<TensorId> tensors_read(const Program& program, const Stage& stage);
 /// Inputs and outputs of stages [first, last].
 Region make_region(const Program& program, int first, int last);
 

@@ -3,6 +3,7 @@
 // keeps equal nodes once, so common subexpressions are found by construction.
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -119,7 +120,7 @@ class Scalars {
   ScalarId cast(ScalarId a, DType type);
 
  private:
-  std::vector<Scalar> nodes_;
+  std::deque<Scalar> nodes_;  // references stay valid while the arena grows
   std::map<std::string, ScalarId> by_key_;
 };
 
