@@ -8,6 +8,12 @@
 
 namespace kw::codegen {
 
+/// Whether the generated decoders know every field of a format.
+bool decodable(const Format& format);
+
+/// Whether format_encode.cuh has this format's rule.
+bool encodable(const Format& format);
+
 /// The struct that decodes this value: "KwMxfp4K4096". Its members, all static:
 ///   float element(codes, scales[, zeros][, tensor_scale], row, k)
 ///   void run<N>(codes, scales[, zeros][, tensor_scale], row, k, float (&out)[N])

@@ -38,6 +38,12 @@ const Value& Importer::output_value(std::size_t i) const {
   return graph_.value(node_->outputs[i]);
 }
 
+Result<Lazy> Importer::output_lazy(std::size_t i) const {
+  const auto& lazy = lazies_[static_cast<std::size_t>(node_->outputs[i])];
+  if (!lazy) return refuse("output {} is not there yet", i);
+  return *lazy;
+}
+
 bool Importer::output_is_used(std::size_t i) const {
   return i < node_->outputs.size() && node_->outputs[i] != kNoValue &&
          uses_[static_cast<std::size_t>(node_->outputs[i])] > 0;
@@ -322,7 +328,7 @@ Status Importer::finish_outputs() {
 }
 
 Result<Program> Importer::run() {
-  KW_RETURN_IF_ERROR(validate(graph_));
+  KW_RETURN_IF_ERROR(validate(task_));
   for (std::size_t v = 0; v < graph_.values.size(); ++v) {
     const auto id = static_cast<ValueId>(v);
     const Role role = graph_.values[v].role;
@@ -334,6 +340,7 @@ Result<Program> Importer::run() {
     KW_RETURN_IF_ERROR(import_node(n));
   }
   KW_RETURN_IF_ERROR(finish_outputs());
+  finish(program_);
   return std::move(program_);
 }
 

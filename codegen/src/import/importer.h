@@ -41,10 +41,13 @@ class Importer {
   }
   Scalars& scalars() { return program_.scalars; }
   Program& program() { return program_; }
+  const Task& task() const { return task_; }
 
   bool has_input(std::size_t i) const;
   Result<Lazy> input(std::size_t i);
   const Value& output_value(std::size_t i = 0) const;
+  /// An output that is already filled or defined.
+  Result<Lazy> output_lazy(std::size_t i) const;
   bool output_is_used(std::size_t i) const;
 
   /// The value of a lazy at coordinates; at_broadcast aligns the dimensions at the right and reads

@@ -29,6 +29,8 @@ struct Tensor {
   Shape strides;  // in elements; contiguous unless the task's value says otherwise
   Role role = Role::Scratch;
   bool is_output = false;  // of the task
+  int producer = -1;         // stage that writes it; -1: given by the caller
+  std::vector<int> readers;  // stages that read it, ascending
 };
 
 struct Stage {
@@ -58,8 +60,11 @@ struct Program {
 
   const Tensor& tensor(TensorId id) const { return tensors[static_cast<std::size_t>(id)]; }
   /// The stage that produces a tensor, or -1.
-  int producer(TensorId id) const;
+  int producer(TensorId id) const { return tensor(id).producer; }
 };
+
+/// Drops stages whose results nobody reads, and fills in producers and readers.
+void finish(Program& program);
 
 /// Elements of a shape; shapes of a valid program do not overflow.
 std::int64_t count_of(const Shape& shape);

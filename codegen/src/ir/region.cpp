@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 namespace kw::codegen {
 namespace {
@@ -59,24 +58,18 @@ std::vector<TensorId> tensors_read(const Program& program, const Stage& stage) {
 
 Region make_region(const Program& program, int first, int last) {
   Region region{first, last, {}, {}};
-  std::set<TensorId> produced;
   for (int s = first; s <= last; ++s) {
     const Stage& stage = program.stages[static_cast<std::size_t>(s)];
     for (const TensorId t : tensors_read(program, stage)) {
-      const bool known = std::find(region.inputs.begin(), region.inputs.end(), t) !=
-                         region.inputs.end();
-      if (!known && !produced.contains(t)) region.inputs.push_back(t);
+      const bool known =
+          std::find(region.inputs.begin(), region.inputs.end(), t) != region.inputs.end();
+      if (!known && !region.contains(program.producer(t))) region.inputs.push_back(t);
     }
-    produced.insert(stage.results.begin(), stage.results.end());
-  }
-  std::set<TensorId> wanted;
-  for (std::size_t s = 0; s < program.stages.size(); ++s) {
-    if (region.contains(static_cast<int>(s))) continue;
-    for (const TensorId t : tensors_read(program, program.stages[s])) wanted.insert(t);
-  }
-  for (int s = first; s <= last; ++s) {
-    for (const TensorId t : program.stages[static_cast<std::size_t>(s)].results) {
-      if (wanted.contains(t) || program.tensor(t).is_output) region.outputs.push_back(t);
+    for (const TensorId t : stage.results) {
+      const Tensor& tensor = program.tensor(t);
+      const bool outside = std::any_of(tensor.readers.begin(), tensor.readers.end(),
+                                       [&](int reader) { return !region.contains(reader); });
+      if (outside || tensor.is_output) region.outputs.push_back(t);
     }
   }
   return region;

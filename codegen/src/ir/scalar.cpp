@@ -34,7 +34,7 @@ std::string key_of(const Scalar& s) {
     case Op::Load: key += fmt::format("@{}", s.tensor); break;
     case Op::InRange: key += fmt::format("{}:{}", s.low, s.high); break;
     case Op::Decode:
-      key += fmt::format("{}:{}:{}:{}:{}:{}", s.encoded.format, s.encoded.k, s.encoded.codes,
+      key += fmt::format("{}:{}:{}:{}:{}:{}", s.encoded.format.name, s.encoded.k, s.encoded.codes,
                          s.encoded.scales, s.encoded.zeros, s.encoded.tensor_scale);
       break;
     default: break;

@@ -85,11 +85,15 @@ enum class Op {
 /// The tensors of a value stored in a Format (Op::Decode): codes [rows, bytes], scales
 /// [rows, blocks], zeros packed like codes (or none), one FP32 factor for the tensor (or none).
 struct Encoded {
-  std::string format;
+  Format format;
   std::int64_t k = 0;  // elements of a row, without padding
   TensorId codes = kNoTensor, scales = kNoTensor, zeros = kNoTensor, tensor_scale = kNoTensor;
-  auto operator<=>(const Encoded&) const = default;
 };
+/// A task carries its formats under unique names.
+inline bool operator==(const Encoded& a, const Encoded& b) {
+  return a.format.name == b.format.name && a.k == b.k && a.codes == b.codes &&
+         a.scales == b.scales && a.zeros == b.zeros && a.tensor_scale == b.tensor_scale;
+}
 
 struct Scalar {
   Op op = Op::Constant;

@@ -27,7 +27,8 @@ struct Fragment {
                                        // and last_use are filled in by the composer
   std::vector<PlanNode> setup;  // weights only
   std::vector<PlanNode> run;
-  bool uses_half = false;      // needs <cuda_fp16.h>
+  std::vector<Encoded> formats;        // whose structs (emit/format_code.h) the code uses
+  bool uses_half = false;      // needs <cuda_fp16.h>; noticed by itself where the code says __half
   bool uses_bfloat16 = false;  // needs <cuda_bf16.h>
 };
 
@@ -35,6 +36,10 @@ struct EmitContext {
   std::string prefix;  // "r0_"
   Target target;
   std::string entry(std::string_view name) const { return prefix + std::string(name); }
+  /// "KwR0Stream": a struct of this region.
+  std::string type_name(std::string_view name) const {
+    return "KwR" + prefix.substr(1, prefix.size() - 2) + std::string(name);
+  }
   std::string workspace(std::string_view name) const { return "ws_" + prefix + std::string(name); }
 };
 

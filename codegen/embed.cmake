@@ -1,0 +1,13 @@
+# cmake -DOUT=file.cpp "-DFILES=a;b" -P embed.cmake: the files as raw string literals, in order.
+set(text "// Generated from codegen/skeletons and codegen/formats.\n#include \"emit/embedded.h\"\n\n")
+string(APPEND text "namespace kw::codegen {\n\nconst std::vector<EmbeddedFile>& embedded_files() {\n")
+string(APPEND text "  static const std::vector<EmbeddedFile> files = {\n")
+foreach(path ${FILES})
+  get_filename_component(name ${path} NAME)
+  file(READ ${path} body)
+  string(APPEND text "      {\"${name}\", R\"kw(${body})kw\"},\n")
+endforeach()
+string(APPEND text "  };\n  return files;\n}\n\nstd::string_view embedded_file(std::string_view name) {\n")
+string(APPEND text "  for (const EmbeddedFile& file : embedded_files()) {\n")
+string(APPEND text "    if (file.name == name) return file.text;\n  }\n  return {};\n}\n\n}  // namespace kw::codegen\n")
+file(WRITE ${OUT} "${text}")
