@@ -127,7 +127,8 @@ Result<Candidate> with_parameters(const Task& task, const Candidate& candidate,
       }
     }
     if (!spaces[i].allows(inner)) {
-      return fail(Errc::InvalidArgument, "region r{}: its constraints forbid this configuration", i);
+      return fail(Errc::InvalidArgument, "region r{}: its constraints forbid this configuration",
+                  i);
     }
     configs.push_back(std::move(inner));
   }

@@ -31,11 +31,13 @@ std::vector<std::pair<std::string, Task>> all_tasks() {
       for (const bool small : {false, true}) {
         auto task = format_task(format + "/" + kind, small);
         EXPECT_TRUE(task) << format << kind << (task ? "" : task.error().message);
-        if (task) tasks.emplace_back(format + "_" + kind + (small ? ".small" : ""), std::move(*task));
+        if (task)
+          tasks.emplace_back(format + "_" + kind + (small ? ".small" : ""), std::move(*task));
       }
     }
   }
-  std::sort(tasks.begin(), tasks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(tasks.begin(), tasks.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   return tasks;
 }
 
@@ -67,7 +69,8 @@ TEST(Generate, EveryTaskHasCandidatesAndAFallbackLast) {
 TEST(Generate, IsReproducibleByteForByte) {
   const auto task = format_task("nvfp4/quantize", true);
   ASSERT_TRUE(task);
-  const auto a = generate(*task, virtual_machine_target()), b = generate(*task, virtual_machine_target());
+  const auto a = generate(*task, virtual_machine_target()),
+             b = generate(*task, virtual_machine_target());
   ASSERT_TRUE(a && b);
   ASSERT_EQ(a->size(), b->size());
   for (std::size_t i = 0; i < a->size(); ++i) {

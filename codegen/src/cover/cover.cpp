@@ -50,7 +50,8 @@ Result<Piece> parse_piece(Program& program, const Target& target, std::string_vi
   }
   KW_ASSIGN(const int first, number(text.substr(open + 1, dash - open - 1)));
   KW_ASSIGN(const int last, number(text.substr(dash + 1, close - dash - 1)));
-  const std::string_view name = text.substr(0, colon), form = text.substr(colon + 1, open - colon - 1);
+  const std::string_view name = text.substr(0, colon),
+                         form = text.substr(colon + 1, open - colon - 1);
   if (first < 0 || last < first || last >= static_cast<int>(program.stages.size())) {
     return fail(Errc::InvalidArgument, "cover: '{}' names stages the task does not have", text);
   }
@@ -60,7 +61,8 @@ Result<Piece> parse_piece(Program& program, const Target& target, std::string_vi
       if (offer.form == form) return Piece{skeleton, offer.form, first, last, offer.cost_us};
     }
   }
-  return fail(Errc::InvalidArgument, "cover: no skeleton offers '{}' for this task and device", text);
+  return fail(Errc::InvalidArgument, "cover: no skeleton offers '{}' for this task and device",
+              text);
 }
 
 }  // namespace
@@ -111,7 +113,8 @@ Cover fallback_cover(Program& program, const Target& target) {
   Cover cover;
   for (int s = 0; s < static_cast<int>(program.stages.size()); ++s) {
     const auto offers = fallback_skeleton().match(program, make_region(program, s, s), target);
-    cover.pieces.push_back({&fallback_skeleton(), offers.front().form, s, s, offers.front().cost_us});
+    cover.pieces.push_back(
+        {&fallback_skeleton(), offers.front().form, s, s, offers.front().cost_us});
     cover.cost_us += offers.front().cost_us;
   }
   return cover;
@@ -127,14 +130,16 @@ Result<Cover> parse_cover(Program& program, const Target& target, std::string_vi
     KW_ASSIGN(Piece piece, parse_piece(program, target, text.substr(0, end + 1)));
     const int expected = cover.pieces.empty() ? 0 : cover.pieces.back().last + 1;
     if (piece.first != expected) {
-      return fail(Errc::InvalidArgument, "cover: stage {} where {} comes next", piece.first, expected);
+      return fail(Errc::InvalidArgument, "cover: stage {} where {} comes next", piece.first,
+                  expected);
     }
     cover.cost_us += piece.cost_us;
     cover.pieces.push_back(std::move(piece));
     text.remove_prefix(end + 1);
     if (!text.empty() && text.front() == '+') text.remove_prefix(1);
   }
-  if (cover.pieces.empty() || cover.pieces.back().last + 1 != static_cast<int>(program.stages.size())) {
+  if (cover.pieces.empty() ||
+      cover.pieces.back().last + 1 != static_cast<int>(program.stages.size())) {
     return fail(Errc::InvalidArgument, "cover: it does not hold every stage of the task");
   }
   return cover;

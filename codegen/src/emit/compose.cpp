@@ -153,14 +153,16 @@ Result<Candidate> compose(const Task& task, Program& program, const Cover& cover
     Fragment& fragment = fragments.emplace_back(std::move(*emitted));
     code += "\n" + region_comment(program, piece, i, configs[i]) + fragment.code;
     if (skeletons.insert(std::string(piece.skeleton->name())).second) {
-      candidate.generator += (candidate.generator.empty() ? "" : "+") + std::string(piece.skeleton->name());
+      candidate.generator +=
+          (candidate.generator.empty() ? "" : "+") + std::string(piece.skeleton->name());
     }
     for (const auto& [name, value] : configs[i]) candidate.parameters[outer_name(i, name)] = value;
     LaunchPlan& plan = candidate.plan;
     std::move(fragment.setup.begin(), fragment.setup.end(), std::back_inserter(plan.setup));
     std::move(fragment.run.begin(), fragment.run.end(), std::back_inserter(plan.run));
   }
-  candidate.source = "// Kernelwright, cover " + candidate.cover + "\n" + preamble(fragments, code) + code;
+  candidate.source =
+      "// Kernelwright, cover " + candidate.cover + "\n" + preamble(fragments, code) + code;
   if (candidate.source.size() > kMaxSourceBytes) {
     return fail(Errc::ResourceExhausted, "{}: the source has {} bytes, more than {}", task.name,
                 candidate.source.size(), kMaxSourceBytes);

@@ -78,11 +78,13 @@ std::string encode_loop_text(const Program& program, const Stage& stage, Binding
       fmt::arg("together", together(e.format)), fmt::arg("type", type), fmt::arg("k", e.k),
       fmt::arg("body", body.statements), fmt::arg("value", body.values.front()),
       fmt::arg("codes", binding.pointer(e.codes)), fmt::arg("scales", binding.pointer(e.scales)),
-      fmt::arg("store_zeros",
-               e.format.zero_point
-                   ? fmt::format("    {}[row * {}::kRowZeros + i % {}] = static_cast<unsigned char>(zeros);\n",
-                                 binding.pointer(e.zeros), type, units_per_row(e))
-                   : std::string()));
+      fmt::arg(
+          "store_zeros",
+          e.format.zero_point
+              ? fmt::format(
+                    "    {}[row * {}::kRowZeros + i % {}] = static_cast<unsigned char>(zeros);\n",
+                    binding.pointer(e.zeros), type, units_per_row(e))
+              : std::string()));
 }
 
 }  // namespace kw::codegen

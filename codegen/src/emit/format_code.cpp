@@ -26,30 +26,41 @@ std::string pascal(std::string_view name) {
 
 int kind_number(ElementKind kind) {
   switch (kind) {
-    case ElementKind::Float: return 0;
-    case ElementKind::SignedInt: return 1;
-    case ElementKind::UnsignedInt: return 2;
+    case ElementKind::Float:
+      return 0;
+    case ElementKind::SignedInt:
+      return 1;
+    case ElementKind::UnsignedInt:
+      return 2;
   }
   return 0;
 }
 
 int rule_number(ScaleRule rule) {
   switch (rule) {
-    case ScaleRule::Ocp: return 1;
-    case ScaleRule::Nv: return 2;
-    case ScaleRule::AffineSymmetric: return 3;
-    case ScaleRule::AffineAsymmetric: return 4;
+    case ScaleRule::Ocp:
+      return 1;
+    case ScaleRule::Nv:
+      return 2;
+    case ScaleRule::AffineSymmetric:
+      return 3;
+    case ScaleRule::AffineAsymmetric:
+      return 4;
     case ScaleRule::None:
-    case ScaleRule::Ceil: break;
+    case ScaleRule::Ceil:
+      break;
   }
   return 0;
 }
 
 int scale_number(ScaleKind kind) {
   switch (kind) {
-    case ScaleKind::E4M3: return 1;
-    case ScaleKind::F16: return 2;
-    default: return 0;
+    case ScaleKind::E4M3:
+      return 1;
+    case ScaleKind::F16:
+      return 2;
+    default:
+      return 0;
   }
 }
 
@@ -58,7 +69,8 @@ int scale_number(ScaleKind kind) {
 bool decodable(const Format& format) {
   const Element& e = format.element;
   const bool bits = e.bits == 4 || e.bits == 8;
-  const bool element = e.kind != ElementKind::Float || (e.exponent_bits <= 5 && e.mantissa_bits <= 6);
+  const bool element =
+      e.kind != ElementKind::Float || (e.exponent_bits <= 5 && e.mantissa_bits <= 6);
   const bool scale = format.scale == ScaleKind::E8M0 || format.scale == ScaleKind::E4M3 ||
                      format.scale == ScaleKind::F16;
   return bits && element && scale && format.block % 8 == 0;
@@ -66,16 +78,18 @@ bool decodable(const Format& format) {
 
 bool encodable(const Format& format) {
   if (!decodable(format) || format.rule == ScaleRule::None) return false;
-  const bool affine = format.rule == ScaleRule::AffineSymmetric || format.rule == ScaleRule::AffineAsymmetric;
+  const bool affine =
+      format.rule == ScaleRule::AffineSymmetric || format.rule == ScaleRule::AffineAsymmetric;
   if (affine != (format.element.kind == ElementKind::UnsignedInt)) return false;
   if (format.zero_point != (format.rule == ScaleRule::AffineAsymmetric)) return false;
   if (format.tensor_scale != (format.rule == ScaleRule::Nv)) return false;
   if (format.element.has_infinity) return false;  // saturates at Qmax, not tried with Inf codes
-  const ScaleKind scale = affine ? ScaleKind::F16
-                                 : (format.rule == ScaleRule::Nv ? ScaleKind::E4M3 : ScaleKind::E8M0);
+  const ScaleKind scale =
+      affine ? ScaleKind::F16 : (format.rule == ScaleRule::Nv ? ScaleKind::E4M3 : ScaleKind::E8M0);
   // Lanes of 4 elements that divide a warp.
   const int lanes = format.block / 4;
-  return format.scale == scale && format.block % 4 == 0 && lanes <= 32 && (lanes & (lanes - 1)) == 0;
+  return format.scale == scale && format.block % 4 == 0 && lanes <= 32 &&
+         (lanes & (lanes - 1)) == 0;
 }
 
 std::string format_struct(const Encoded& encoded) {
@@ -86,11 +100,13 @@ std::string format_struct_text(const Encoded& encoded) {
   const Format& f = encoded.format;
   const Element& e = f.element;
   const std::int64_t blocks = (encoded.k + f.block - 1) / f.block;
-  const double factor = e.kind == ElementKind::Float
-                            ? std::ldexp(1.0, 15 - e.bias)
-                            : std::ldexp(1.0, e.kind == ElementKind::SignedInt ? -e.fraction_shift : 0);
+  const double factor =
+      e.kind == ElementKind::Float
+          ? std::ldexp(1.0, 15 - e.bias)
+          : std::ldexp(1.0, e.kind == ElementKind::SignedInt ? -e.fraction_shift : 0);
   const int bias = e.kind == ElementKind::Float ? 0 : 1 << (e.bits - 1);
-  const bool checks_nan = e.has_nan && !e.has_infinity && e.exponent_bits == 4 && e.mantissa_bits == 3;
+  const bool checks_nan =
+      e.has_nan && !e.has_infinity && e.exponent_bits == 4 && e.mantissa_bits == 3;
   // The static functions take exactly the tensors that the format has, in the order of
   // tensors_of().
   std::string params = "const unsigned char* codes, const Scale* scales";
@@ -127,13 +143,14 @@ struct {type} {{
       fmt::arg("nan", checks_nan), fmt::arg("zeros", f.zero_point),
       fmt::arg("tensor_scale", f.tensor_scale),
       fmt::arg("row_bytes", blocks * f.block * e.bits / 8), fmt::arg("blocks", blocks),
-      fmt::arg("row_zeros", (blocks * e.bits + 7) / 8), fmt::arg("factor", literal(factor, DType::F32)),
-      fmt::arg("params", params), fmt::arg("args", args),
-      fmt::arg("qmax", literal(e.max_value, DType::F32)), fmt::arg("rule", rule_number(f.rule)),
-      fmt::arg("qexponent", std::ilogb(e.max_value)),
+      fmt::arg("row_zeros", (blocks * e.bits + 7) / 8),
+      fmt::arg("factor", literal(factor, DType::F32)), fmt::arg("params", params),
+      fmt::arg("args", args), fmt::arg("qmax", literal(e.max_value, DType::F32)),
+      fmt::arg("rule", rule_number(f.rule)), fmt::arg("qexponent", std::ilogb(e.max_value)),
       fmt::arg("exponent_bias", e.kind == ElementKind::Float ? e.bias : 0),
       fmt::arg("shift", e.kind == ElementKind::SignedInt ? e.fraction_shift : 0),
-      fmt::arg("qfraction", std::bit_cast<std::uint32_t>(static_cast<float>(e.max_value)) & 0x7fffffu));
+      fmt::arg("qfraction",
+               std::bit_cast<std::uint32_t>(static_cast<float>(e.max_value)) & 0x7fffffu));
 }
 
 }  // namespace kw::codegen

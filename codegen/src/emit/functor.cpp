@@ -19,52 +19,93 @@ std::string call(std::string_view name, DType type, const std::vector<std::strin
 
 std::string_view function_name(Op op) {
   switch (op) {
-    case Op::Exp: return "exp";
-    case Op::Exp2: return "exp2";
-    case Op::Expm1: return "expm1";
-    case Op::Log: return "log";
-    case Op::Log2: return "log2";
-    case Op::Log10: return "log10";
-    case Op::Log1p: return "log1p";
-    case Op::Sqrt: return "sqrt";
-    case Op::Rsqrt: return "rsqrt";
-    case Op::Sin: return "sin";
-    case Op::Cos: return "cos";
-    case Op::Tan: return "tan";
-    case Op::Asin: return "asin";
-    case Op::Acos: return "acos";
-    case Op::Atan: return "atan";
-    case Op::Sinh: return "sinh";
-    case Op::Cosh: return "cosh";
-    case Op::Tanh: return "tanh";
-    case Op::Erf: return "erf";
-    case Op::Floor: return "floor";
-    case Op::Ceil: return "ceil";
-    case Op::Round: return "rint";
-    case Op::Trunc: return "trunc";
-    case Op::Pow: return "pow";
-    case Op::Fmod: return "fmod";
-    case Op::Atan2: return "atan2";
-    default: return "";
+    case Op::Exp:
+      return "exp";
+    case Op::Exp2:
+      return "exp2";
+    case Op::Expm1:
+      return "expm1";
+    case Op::Log:
+      return "log";
+    case Op::Log2:
+      return "log2";
+    case Op::Log10:
+      return "log10";
+    case Op::Log1p:
+      return "log1p";
+    case Op::Sqrt:
+      return "sqrt";
+    case Op::Rsqrt:
+      return "rsqrt";
+    case Op::Sin:
+      return "sin";
+    case Op::Cos:
+      return "cos";
+    case Op::Tan:
+      return "tan";
+    case Op::Asin:
+      return "asin";
+    case Op::Acos:
+      return "acos";
+    case Op::Atan:
+      return "atan";
+    case Op::Sinh:
+      return "sinh";
+    case Op::Cosh:
+      return "cosh";
+    case Op::Tanh:
+      return "tanh";
+    case Op::Erf:
+      return "erf";
+    case Op::Floor:
+      return "floor";
+    case Op::Ceil:
+      return "ceil";
+    case Op::Round:
+      return "rint";
+    case Op::Trunc:
+      return "trunc";
+    case Op::Pow:
+      return "pow";
+    case Op::Fmod:
+      return "fmod";
+    case Op::Atan2:
+      return "atan2";
+    default:
+      return "";
   }
 }
 
 std::string_view infix(Op op, DType operands) {
   switch (op) {
-    case Op::Add: return "+";
-    case Op::Sub: return "-";
-    case Op::Mul: return "*";
-    case Op::Div: return "/";
-    case Op::Eq: return "==";
-    case Op::Ne: return "!=";
-    case Op::Lt: return "<";
-    case Op::Le: return "<=";
-    case Op::Gt: return ">";
-    case Op::Ge: return ">=";
-    case Op::And: return operands == DType::Bool ? "&&" : "&";
-    case Op::Or: return operands == DType::Bool ? "||" : "|";
-    case Op::Xor: return operands == DType::Bool ? "!=" : "^";
-    default: return "";
+    case Op::Add:
+      return "+";
+    case Op::Sub:
+      return "-";
+    case Op::Mul:
+      return "*";
+    case Op::Div:
+      return "/";
+    case Op::Eq:
+      return "==";
+    case Op::Ne:
+      return "!=";
+    case Op::Lt:
+      return "<";
+    case Op::Le:
+      return "<=";
+    case Op::Gt:
+      return ">";
+    case Op::Ge:
+      return ">=";
+    case Op::And:
+      return operands == DType::Bool ? "&&" : "&";
+    case Op::Or:
+      return operands == DType::Bool ? "||" : "|";
+    case Op::Xor:
+      return operands == DType::Bool ? "!=" : "^";
+    default:
+      return "";
   }
 }
 
@@ -145,10 +186,14 @@ class BodyWriter {
     const std::string element =
         fmt::format("{}[{}]", binding_.pointer(s.tensor), index(offset_of(program_, s)));
     switch (tensor.dtype) {
-      case DType::F16: return fmt::format("__half2float({})", element);
-      case DType::BF16: return fmt::format("__bfloat162float({})", element);
-      case DType::Bool: return fmt::format("({} != 0)", element);
-      default: return element;
+      case DType::F16:
+        return fmt::format("__half2float({})", element);
+      case DType::BF16:
+        return fmt::format("__bfloat162float({})", element);
+      case DType::Bool:
+        return fmt::format("({} != 0)", element);
+      default:
+        return element;
     }
   }
 
@@ -176,34 +221,48 @@ class BodyWriter {
     for (const ScalarId arg : s.args) a.push_back(value(arg));
     const DType operand = s.args.empty() ? s.type : program_.scalars[s.args[0]].type;
     switch (s.op) {
-      case Op::Load: return load(s);
-      case Op::Decode: return decode(s);
+      case Op::Load:
+        return load(s);
+      case Op::Decode:
+        return decode(s);
       case Op::Coordinate:
         return fmt::format("static_cast<{}>({})", compute_name(s.type), index(s.at[0]));
       case Op::InRange: {
         const std::string at = index(s.at[0]);
         return fmt::format("(({0}) >= {1} && ({0}) < {2})", at, s.low, s.high);
       }
-      case Op::Cast: return cast(s, a[0]);
-      case Op::Neg: return fmt::format("-({})", a[0]);
-      case Op::Abs: return is_floating(s.type) ? call("fabs", s.type, a) : call("abs", DType::I32, a);
-      case Op::Not: return fmt::format("{}{}", operand == DType::Bool ? "!" : "~", a[0]);
-      case Op::Reciprocal: return fmt::format("{} / {}", literal(1, s.type), a[0]);
+      case Op::Cast:
+        return cast(s, a[0]);
+      case Op::Neg:
+        return fmt::format("-({})", a[0]);
+      case Op::Abs:
+        return is_floating(s.type) ? call("fabs", s.type, a) : call("abs", DType::I32, a);
+      case Op::Not:
+        return fmt::format("{}{}", operand == DType::Bool ? "!" : "~", a[0]);
+      case Op::Reciprocal:
+        return fmt::format("{} / {}", literal(1, s.type), a[0]);
       case Op::Sigmoid:
-        return fmt::format("{0} / ({0} + {1})", literal(1, s.type), call("exp", s.type, {"-" + a[0]}));
-      case Op::Sign: return fmt::format("kw_sign({})", a[0]);
-      case Op::IsNan: return is_floating(operand) ? fmt::format("({0} != {0})", a[0]) : "false";
+        return fmt::format("{0} / ({0} + {1})", literal(1, s.type),
+                           call("exp", s.type, {"-" + a[0]}));
+      case Op::Sign:
+        return fmt::format("kw_sign({})", a[0]);
+      case Op::IsNan:
+        return is_floating(operand) ? fmt::format("({0} != {0})", a[0]) : "false";
       case Op::IsInf:
-        return is_floating(operand)
-                   ? fmt::format("({} == KW_INF)", call("fabs", operand, {a[0]}))
-                   : "false";
-      case Op::Max: return fmt::format("kw_max({}, {})", a[0], a[1]);
-      case Op::Min: return fmt::format("kw_min({}, {})", a[0], a[1]);
-      case Op::Remainder: return fmt::format("kw_remainder({}, {})", a[0], a[1]);
+        return is_floating(operand) ? fmt::format("({} == KW_INF)", call("fabs", operand, {a[0]}))
+                                    : "false";
+      case Op::Max:
+        return fmt::format("kw_max({}, {})", a[0], a[1]);
+      case Op::Min:
+        return fmt::format("kw_min({}, {})", a[0], a[1]);
+      case Op::Remainder:
+        return fmt::format("kw_remainder({}, {})", a[0], a[1]);
       case Op::Fmod:
         return is_floating(s.type) ? call("fmod", s.type, a) : fmt::format("{} % {}", a[0], a[1]);
-      case Op::Select: return fmt::format("({} ? {} : {})", a[0], a[1], a[2]);
-      default: break;
+      case Op::Select:
+        return fmt::format("({} ? {} : {})", a[0], a[1], a[2]);
+      default:
+        break;
     }
     if (const std::string_view sign = infix(s.op, operand); !sign.empty()) {
       return fmt::format("({} {} {})", a[0], sign, a[1]);
@@ -234,47 +293,66 @@ std::string index_type(const Program& program, const std::vector<TensorId>& tens
 
 std::string_view compute_name(DType type) noexcept {
   switch (type) {
-    case DType::F64: return "double";
-    case DType::I64: return "long long";
-    case DType::Bool: return "bool";
+    case DType::F64:
+      return "double";
+    case DType::I64:
+      return "long long";
+    case DType::Bool:
+      return "bool";
     case DType::F32:
     case DType::F16:
-    case DType::BF16: return "float";
-    default: return "int";
+    case DType::BF16:
+      return "float";
+    default:
+      return "int";
   }
 }
 
 std::string_view storage_name(DType type) noexcept {
   switch (type) {
-    case DType::F64: return "double";
-    case DType::F32: return "float";
-    case DType::F16: return "__half";
-    case DType::BF16: return "__nv_bfloat16";
-    case DType::I64: return "long long";
-    case DType::I32: return "int";
-    case DType::I16: return "short";
-    case DType::I8: return "signed char";
+    case DType::F64:
+      return "double";
+    case DType::F32:
+      return "float";
+    case DType::F16:
+      return "__half";
+    case DType::BF16:
+      return "__nv_bfloat16";
+    case DType::I64:
+      return "long long";
+    case DType::I32:
+      return "int";
+    case DType::I16:
+      return "short";
+    case DType::I8:
+      return "signed char";
     case DType::U8:
-    case DType::Bool: return "unsigned char";
+    case DType::Bool:
+      return "unsigned char";
   }
   return "float";
 }
 
 std::string literal(double value, DType type) {
   switch (type) {
-    case DType::Bool: return value != 0 ? "true" : "false";
-    case DType::I64: return fmt::format("{}ll", static_cast<std::int64_t>(value));
+    case DType::Bool:
+      return value != 0 ? "true" : "false";
+    case DType::I64:
+      return fmt::format("{}ll", static_cast<std::int64_t>(value));
     case DType::F64:
     case DType::F32:
     case DType::F16:
-    case DType::BF16: break;
-    default: return fmt::format("{}", static_cast<std::int64_t>(value));
+    case DType::BF16:
+      break;
+    default:
+      return fmt::format("{}", static_cast<std::int64_t>(value));
   }
   const bool wide = type == DType::F64;
   if (std::isnan(value)) return wide ? "static_cast<double>(KW_NAN)" : "KW_NAN";
   if (std::isinf(value)) {
     const char* sign = value < 0 ? "-" : "";
-    return wide ? fmt::format("{}static_cast<double>(KW_INF)", sign) : fmt::format("{}KW_INF", sign);
+    return wide ? fmt::format("{}static_cast<double>(KW_INF)", sign)
+                : fmt::format("{}KW_INF", sign);
   }
   std::string text = wide ? fmt::format("{:.17g}", value) : fmt::format("{:.9g}", value);
   if (text.find_first_of(".e") == std::string::npos) text += ".0";
@@ -284,12 +362,17 @@ std::string literal(double value, DType type) {
 
 std::string stored_value(const std::string& value, DType stored) {
   switch (stored) {
-    case DType::F16: return fmt::format("__float2half_rn({})", value);
-    case DType::BF16: return fmt::format("__float2bfloat16_rn({})", value);
+    case DType::F16:
+      return fmt::format("__float2half_rn({})", value);
+    case DType::BF16:
+      return fmt::format("__float2bfloat16_rn({})", value);
     case DType::F32:
-    case DType::F64: return value;
-    case DType::Bool: return fmt::format("static_cast<unsigned char>({} ? 1 : 0)", value);
-    default: return fmt::format("static_cast<{}>({})", storage_name(stored), value);
+    case DType::F64:
+      return value;
+    case DType::Bool:
+      return fmt::format("static_cast<unsigned char>({} ? 1 : 0)", value);
+    default:
+      return fmt::format("static_cast<{}>({})", storage_name(stored), value);
   }
 }
 

@@ -99,8 +99,9 @@ std::string LaneReader::members() const {
     const Scalar& s = program_.scalars[slots_[i].leaf];
     const bool uniform = slots_[i].access.kind == LaneAccess::Kind::Uniform;
     const TensorId t = s.op == Op::Load ? s.tensor : s.encoded.codes;
-    text += fmt::format("    {} a{}{};  // {}\n", compute_name(s.type), i,
-                        uniform ? "" : fmt::format("[{}]", space_.width()), program_.tensor(t).name);
+    text +=
+        fmt::format("    {} a{}{};  // {}\n", compute_name(s.type), i,
+                    uniform ? "" : fmt::format("[{}]", space_.width()), program_.tensor(t).name);
   }
   return text;
 }
@@ -163,17 +164,16 @@ std::string LaneReader::lane_value(ScalarId leaf, const std::string& object) con
   return fmt::format("{}.a{}{}", object, it->second, uniform ? "" : "[w]");
 }
 
-std::string lane_store(const Index& offset,
-                       const LaneSpace& space, const std::string& pointer, const std::string& name,
-                       bool stream, const std::string& indent) {
+std::string lane_store(const Index& offset, const LaneSpace& space, const std::string& pointer,
+                       const std::string& name, bool stream, const std::string& indent) {
   const LaneAccess access = classify(offset, space);
   if (access.kind == LaneAccess::Kind::Vector) {
     const Index base = offset - Index::variable(space.lane());
     return fmt::format("{}kw_store<{}, {}, {}>({} + ({}), {});\n", indent, space.width(),
                        access.aligned, stream, pointer, to_code(base, space.names), name);
   }
-  return fmt::format("#pragma unroll\n{0}for (int w = 0; w < {1}; ++w) {2}[{3}] = {4}[w];\n", indent,
-                     space.width(), pointer, to_code(offset, with_lane(space, "w")), name);
+  return fmt::format("#pragma unroll\n{0}for (int w = 0; w < {1}; ++w) {2}[{3}] = {4}[w];\n",
+                     indent, space.width(), pointer, to_code(offset, with_lane(space, "w")), name);
 }
 
 }  // namespace kw::codegen

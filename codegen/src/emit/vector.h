@@ -64,8 +64,7 @@ class LaneReader {
 
 /// Statements that write `values[w]` (an array `name` of the stored type) to a tensor at an offset
 /// over the lane space.
-std::string lane_store(const Index& offset,
-                       const LaneSpace& space, const std::string& pointer, const std::string& name,
-                       bool stream, const std::string& indent);
+std::string lane_store(const Index& offset, const LaneSpace& space, const std::string& pointer,
+                       const std::string& name, bool stream, const std::string& indent);
 
 }  // namespace kw::codegen

@@ -23,7 +23,8 @@ Result<Path> parse_path(std::string_view text) {
                 "format task '{}': say FORMAT/quantize, FORMAT/dequantize or FORMAT/gemv", text);
   }
   path.format = text.substr(0, slash);
-  path.kind = text.substr(slash + 1, question == std::string_view::npos ? question : question - slash - 1);
+  path.kind =
+      text.substr(slash + 1, question == std::string_view::npos ? question : question - slash - 1);
   std::string_view rest = question == std::string_view::npos ? "" : text.substr(question + 1);
   while (!rest.empty()) {
     const std::string_view item = rest.substr(0, rest.find('&'));
@@ -51,9 +52,7 @@ std::int64_t take(Query& query, std::string_view name, std::int64_t fallback) {
 
 class TaskBuilder {
  public:
-  explicit TaskBuilder(Format format) : format_(std::move(format)) {
-    task_.formats = {format_};
-  }
+  explicit TaskBuilder(Format format) : format_(std::move(format)) { task_.formats = {format_}; }
 
   ValueId add(std::string name, DType dtype, Shape shape, Role role) {
     task_.graph.values.push_back({std::move(name), dtype, std::move(shape), {}, {}, role});
@@ -144,9 +143,9 @@ Result<Task> format_task(std::string_view path_and_query, bool small) {
   KW_ASSIGN(const Format format, find_format(path.format));
   TaskBuilder builder(format);
   Query& query = path.query;
-  Result<Task> task = fail(Errc::InvalidArgument,
-                           "format task '{}': '{}' is none of quantize, dequantize, gemv",
-                           path_and_query, path.kind);
+  Result<Task> task =
+      fail(Errc::InvalidArgument, "format task '{}': '{}' is none of quantize, dequantize, gemv",
+           path_and_query, path.kind);
   // Small shapes are ragged: rows and columns that no block or tile divides.
   if (path.kind == "quantize" || path.kind == "dequantize") {
     const std::int64_t rows = take(query, "rows", small ? 33 : 4096);

@@ -49,8 +49,8 @@ Result<ScalarId> elu(Importer& im, const Values& v) {
 }
 
 Result<ScalarId> selu(Importer& im, const Values& v) {  // Klambauer et al., 2017
-  return elu_of({&im, v[0]}, 1.6732632423543772848170429916717,
-                1.0507009873554804934193349852946, 1);
+  return elu_of({&im, v[0]}, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946,
+                1);
 }
 
 Result<ScalarId> celu(Importer& im, const Values& v) {
@@ -118,8 +118,7 @@ Result<ScalarId> tanhshrink(Importer& im, const Values& v) {
 Result<ScalarId> softshrink(Importer& im, const Values& v) {
   KW_ASSIGN(const double lambda, attr_number_or(im.node(), "lambd", 0.5));
   const E x{&im, v[0]};
-  return choose(greater(x, lambda), x - lambda,
-                choose(less(x, -lambda), x + lambda, x * 0.0)).id;
+  return choose(greater(x, lambda), x - lambda, choose(less(x, -lambda), x + lambda, x * 0.0)).id;
 }
 
 Result<ScalarId> hardshrink(Importer& im, const Values& v) {

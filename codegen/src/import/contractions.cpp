@@ -28,7 +28,8 @@ constexpr int kM = 0, kN = 1, kK = 2, kBatch = 3;
 /// Labels of a matmul operand: batch dimensions, aligned at the right, then two of m, n, k.
 Labels matrix_labels(std::size_t rank, int row, int column) {
   Labels labels;
-  for (std::size_t d = 0; d + 2 < rank; ++d) labels.push_back(kBatch + static_cast<int>(rank - 3 - d));
+  for (std::size_t d = 0; d + 2 < rank; ++d)
+    labels.push_back(kBatch + static_cast<int>(rank - 3 - d));
   labels.push_back(row);
   labels.push_back(column);
   return labels;

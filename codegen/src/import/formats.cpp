@@ -82,7 +82,8 @@ Status quantize(Importer& im, std::string_view) {
   stage.kind = Stage::Kind::Encode;
   Encoded& e = stage.encoded;
   KW_ASSIGN(e.format, format_of(im));
-  if (!encodable(e.format)) return im.refuse("no encoder has the scale rule of '{}'", e.format.name);
+  if (!encodable(e.format))
+    return im.refuse("no encoder has the scale rule of '{}'", e.format.name);
   KW_ASSIGN(const Lazy x, im.input(0));
   if (x.shape.size() != 2 || im.scalars()[x.expr].type != DType::F32) {
     return im.refuse("a matrix of f32 is needed");
@@ -93,12 +94,14 @@ Status quantize(Importer& im, std::string_view) {
   if (im.node().outputs.size() != outputs) return im.refuse("{} outputs are needed", outputs);
   if (e.format.tensor_scale) {
     // The magnitude of the finite elements: blocks with NaN or Inf are marked on their own.
-    KW_ASSIGN(const auto amax, im.reduce(x.shape, {0, 1}, Combiner::Max,
-                                         [&](const Importer::Point& p) -> Result<ScalarId> {
-      const E magnitude = E{&im, im.at(x, p)}.apply(Op::Abs);
-      return choose(less(magnitude, std::numeric_limits<double>::infinity()), magnitude,
-                    magnitude.number(0)).id;
-    }));
+    KW_ASSIGN(const auto amax,
+              im.reduce(x.shape, {0, 1}, Combiner::Max,
+                        [&](const Importer::Point& p) -> Result<ScalarId> {
+                          const E magnitude = E{&im, im.at(x, p)}.apply(Op::Abs);
+                          return choose(less(magnitude, std::numeric_limits<double>::infinity()),
+                                        magnitude, magnitude.number(0))
+                              .id;
+                        }));
     const auto amax_at = [&](const Importer::Point& p) {
       return E{&im, im.at(amax[0], Importer::Point{{Index(0), Index(0)}, p.extents})};
     };

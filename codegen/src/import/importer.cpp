@@ -1,8 +1,8 @@
 #include "import/importer.h"
 
-#include "ir/region.h"
-
 #include <algorithm>
+
+#include "ir/region.h"
 
 namespace kw::codegen {
 
@@ -34,9 +34,7 @@ Result<Lazy> Importer::input(std::size_t i) {
   return *lazy;
 }
 
-const Value& Importer::output_value(std::size_t i) const {
-  return graph_.value(node_->outputs[i]);
-}
+const Value& Importer::output_value(std::size_t i) const { return graph_.value(node_->outputs[i]); }
 
 Result<Lazy> Importer::output_lazy(std::size_t i) const {
   const auto& lazy = lazies_[static_cast<std::size_t>(node_->outputs[i])];
@@ -309,7 +307,8 @@ Status Importer::finish_outputs() {
   for (const ValueId id : graph_.outputs) {
     const auto v = static_cast<std::size_t>(id);
     const Value& value = graph_.value(id);
-    if (!lazies_[v]) return fail(Errc::InvalidArgument, "output '{}' is never computed", value.name);
+    if (!lazies_[v])
+      return fail(Errc::InvalidArgument, "output '{}' is never computed", value.name);
     const bool given = value.role != Role::Output && value.role != Role::Scratch;
     if (tensors_[v] != kNoTensor && !given) continue;
     if (given) return fail(Errc::Unsupported, "output '{}' is an input of the task", value.name);

@@ -100,9 +100,9 @@ class Importer {
   const Task& task_;
   const Graph& graph_;
   Program program_;
-  std::vector<std::optional<Lazy>> lazies_;    // per graph value
-  std::vector<TensorId> tensors_;              // per graph value; kNoTensor: not stored
-  std::vector<int> uses_;                      // per graph value: consumers, and 1 for an output
+  std::vector<std::optional<Lazy>> lazies_;  // per graph value
+  std::vector<TensorId> tensors_;            // per graph value; kNoTensor: not stored
+  std::vector<int> uses_;                    // per graph value: consumers, and 1 for an output
   const Node* node_ = nullptr;
   int node_index_ = -1;
   int temporaries_ = 0;

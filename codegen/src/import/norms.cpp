@@ -19,7 +19,8 @@ Result<std::optional<Lazy>> optional_input(Importer& im, std::size_t i) {
 
 Result<std::vector<std::int64_t>> trailing_dims(Importer& im, const Lazy& x) {
   KW_ASSIGN(const std::vector<std::int64_t> normalized, attr_ints(im.node(), "normalized_shape"));
-  if (normalized.size() > x.shape.size()) return im.refuse("normalized_shape is longer than the shape");
+  if (normalized.size() > x.shape.size())
+    return im.refuse("normalized_shape is longer than the shape");
   const std::size_t first = x.shape.size() - normalized.size();
   std::vector<std::int64_t> dims;
   for (std::size_t d = 0; d < normalized.size(); ++d) {
@@ -33,7 +34,8 @@ Result<std::vector<std::int64_t>> trailing_dims(Importer& im, const Lazy& x) {
 
 double count_over(const Shape& shape, const std::vector<std::int64_t>& dims) {
   double count = 1;
-  for (const std::int64_t d : dims) count *= static_cast<double>(shape[static_cast<std::size_t>(d)]);
+  for (const std::int64_t d : dims)
+    count *= static_cast<double>(shape[static_cast<std::size_t>(d)]);
   return count;
 }
 
@@ -83,7 +85,8 @@ E at_channel(Importer& im, const Lazy& lazy, const Importer::Point& p) {
 
 /// group_norm and instance_norm: statistics over [C/G, spatial...] of x seen as [N, G, C/G, ...].
 Status grouped_norm(Importer& im, const Lazy& x, std::int64_t groups,
-                    const std::optional<Lazy>& weight, const std::optional<Lazy>& bias, double eps) {
+                    const std::optional<Lazy>& weight, const std::optional<Lazy>& bias,
+                    double eps) {
   if (x.shape.size() < 2 || groups <= 0 || x.shape[1] % groups != 0) {
     return im.refuse("{} groups of {}", groups, to_string(x.shape));
   }
@@ -93,12 +96,13 @@ Status grouped_norm(Importer& im, const Lazy& x, std::int64_t groups,
   std::vector<std::int64_t> dims;
   for (std::size_t d = 2; d < split.size(); ++d) dims.push_back(static_cast<std::int64_t>(d));
   const DType type = compute_type(im.output_value().dtype);
-  KW_ASSIGN(const auto stats, im.reduce(split, dims, Combiner::Welford,
-                                        [&](const Importer::Point& p) -> Result<ScalarId> {
-    Importer::Point original{{p.at[0], p.at[1] * per_group + p.at[2]}, p.extents};
-    original.at.insert(original.at.end(), p.at.begin() + 3, p.at.end());
-    return im.scalars().cast(im.at(x, original), type);
-  }));
+  KW_ASSIGN(
+      const auto stats,
+      im.reduce(split, dims, Combiner::Welford, [&](const Importer::Point& p) -> Result<ScalarId> {
+        Importer::Point original{{p.at[0], p.at[1] * per_group + p.at[2]}, p.extents};
+        original.at.insert(original.at.end(), p.at.begin() + 3, p.at.end());
+        return im.scalars().cast(im.at(x, original), type);
+      }));
   return im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
     Importer::Point group;
     group.extents = p.extents;

@@ -10,11 +10,16 @@ namespace {
 
 int rank_of(DType type) {
   switch (type) {
-    case DType::Bool: return 0;
-    case DType::I32: return 1;
-    case DType::I64: return 2;
-    case DType::F64: return 4;
-    default: return 3;
+    case DType::Bool:
+      return 0;
+    case DType::I32:
+      return 1;
+    case DType::I64:
+      return 2;
+    case DType::F64:
+      return 4;
+    default:
+      return 3;
   }
 }
 
@@ -27,7 +32,8 @@ ScalarId truth(Importer& im, ScalarId x) {
 Result<std::vector<ScalarId>> promote(Importer& im, std::vector<ScalarId> operands,
                                       Promotion promotion) {
   switch (promotion) {
-    case Promotion::None: break;
+    case Promotion::None:
+      break;
     case Promotion::Predicate:
       for (ScalarId& x : operands) x = truth(im, x);
       break;
@@ -177,7 +183,8 @@ Result<ScalarId> lerp(Importer& im, const std::vector<ScalarId>& x) {
     const E weight{&im, x[2]};
     const E small = weight.apply(Op::Abs).apply(Op::Lt, weight.number(0.5));
     return choose(small, start + weight * (end - start),
-                  end - (end - start) * (weight.number(1) - weight)).id;
+                  end - (end - start) * (weight.number(1) - weight))
+        .id;
   }
   KW_ASSIGN(const double weight, attr_number(im.node(), "weight"));
   return std::abs(weight) < 0.5 ? (start + (end - start) * weight).id
@@ -251,11 +258,10 @@ Builder pointwise(std::size_t arity, Promotion promotion, Formula formula,
         if (rank_of(type) > rank_of(widest)) widest = type;
       }
       if (number) {
-        const DType type = promotion == Promotion::ToOutput
-                               ? compute_type(im.output_value().dtype)
-                               : (is_floating(widest) || *number == std::floor(*number)
-                                      ? widest
-                                      : DType::F32);
+        const DType type =
+            promotion == Promotion::ToOutput
+                ? compute_type(im.output_value().dtype)
+                : (is_floating(widest) || *number == std::floor(*number) ? widest : DType::F32);
         values.push_back(im.scalars().constant(*number, type));
       }
       KW_ASSIGN(const std::vector<ScalarId> same, promote(im, values, promotion));

@@ -10,7 +10,8 @@ namespace {
 
 double elements_of(const Shape& shape, const std::vector<std::int64_t>& dims) {
   double count = 1;
-  for (const std::int64_t d : dims) count *= static_cast<double>(shape[static_cast<std::size_t>(d)]);
+  for (const std::int64_t d : dims)
+    count *= static_cast<double>(shape[static_cast<std::size_t>(d)]);
   return count;
 }
 
@@ -123,10 +124,9 @@ Builder variance(bool root, bool mean_too) {
     KW_ASSIGN(const std::vector<std::int64_t> dims, im.dims_or_all(x.shape.size()));
     KW_ASSIGN(const double correction, correction_of(im));
     const double count = elements_of(x.shape, dims) - correction;
-    KW_ASSIGN(const auto results, im.reduce(x.shape, dims, Combiner::Welford,
-                                            [&](const Importer::Point& p) -> Result<ScalarId> {
-                                              return im.at(x, p);
-                                            }));
+    KW_ASSIGN(const auto results,
+              im.reduce(x.shape, dims, Combiner::Welford,
+                        [&](const Importer::Point& p) -> Result<ScalarId> { return im.at(x, p); }));
     KW_RETURN_IF_ERROR(im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
       const E m2{&im, at_reduced(im, results[1], dims, p)};
       // torch gives NaN (0/0) where nothing is left of the count, Inf never.
@@ -157,8 +157,9 @@ Builder vector_norm(std::string_view order_name) {
       return reduce_with(im, {p > 0 ? Combiner::Max : Combiner::Min, magnitude, nullptr});
     }
     if (p == 0) {
-      return reduce_with(im, {Combiner::Sum, [](E x) { return x.apply(Op::Ne, x.number(0)).to(x.type()); },
-                              nullptr});
+      return reduce_with(
+          im,
+          {Combiner::Sum, [](E x) { return x.apply(Op::Ne, x.number(0)).to(x.type()); }, nullptr});
     }
     return reduce_with(
         im, {Combiner::Sum, [p](E x) { return x.apply(Op::Abs).apply(Op::Pow, x.number(p)); },
@@ -169,10 +170,9 @@ Builder vector_norm(std::string_view order_name) {
 Status logsumexp(Importer& im, std::string_view) {
   KW_ASSIGN(const Lazy x, im.input(0));
   KW_ASSIGN(const std::vector<std::int64_t> dims, im.dims_or_all(x.shape.size()));
-  KW_ASSIGN(const auto results, im.reduce(x.shape, dims, Combiner::OnlineSoftmax,
-                                          [&](const Importer::Point& p) -> Result<ScalarId> {
-                                            return im.at(x, p);
-                                          }));
+  KW_ASSIGN(const auto results,
+            im.reduce(x.shape, dims, Combiner::OnlineSoftmax,
+                      [&](const Importer::Point& p) -> Result<ScalarId> { return im.at(x, p); }));
   return im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
     const E max{&im, at_reduced(im, results[0], dims, p)};
     const E sum{&im, at_reduced(im, results[1], dims, p)};

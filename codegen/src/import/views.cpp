@@ -57,7 +57,8 @@ Status permute(Importer& im, std::string_view) {
   KW_ASSIGN(const Lazy x, im.input(0));
   KW_ASSIGN(std::vector<std::int64_t> order, attr_ints(im.node(), "dims"));
   std::vector<bool> seen(x.shape.size(), false);
-  if (order.size() != x.shape.size()) return im.refuse("{} dims for a rank {}", order.size(), x.shape.size());
+  if (order.size() != x.shape.size())
+    return im.refuse("{} dims for a rank {}", order.size(), x.shape.size());
   for (std::int64_t& d : order) {
     KW_ASSIGN(d, im.dim_in(d, x.shape.size()));
     if (seen[static_cast<std::size_t>(d)]) return im.refuse("dims is no permutation");
@@ -284,7 +285,8 @@ Status pad(Importer& im, std::string_view) {
   KW_ASSIGN(const std::string mode, attr_string_or(im.node(), "mode", "constant"));
   KW_ASSIGN(const double fill, attr_number_or(im.node(), "value", 0));
   if (mode != "constant") return im.refuse("mode '{}'", mode);
-  if (pads.size() % 2 != 0 || pads.size() / 2 > x.shape.size()) return im.refuse("pad of {} numbers", pads.size());
+  if (pads.size() % 2 != 0 || pads.size() / 2 > x.shape.size())
+    return im.refuse("pad of {} numbers", pads.size());
   Shape shape = x.shape;
   std::vector<std::int64_t> before(shape.size(), 0);
   for (std::size_t i = 0; i < pads.size() / 2; ++i) {
@@ -362,9 +364,9 @@ void add_views(BuilderTable& t) {
                            "aten.lift_fresh_copy", "aten.positive"}) {
     t[name] = alias;
   }
-  for (const char* name : {"aten.view", "aten.reshape", "aten._unsafe_view", "aten.flatten",
-                           "aten.unsqueeze", "aten.squeeze", "aten.unflatten", "aten.view_as",
-                           "aten.reshape_as", "aten.ravel"}) {
+  for (const char* name :
+       {"aten.view", "aten.reshape", "aten._unsafe_view", "aten.flatten", "aten.unsqueeze",
+        "aten.squeeze", "aten.unflatten", "aten.view_as", "aten.reshape_as", "aten.ravel"}) {
     t[name] = reshape;
   }
   for (const char* name : {"aten.expand", "aten.expand_as", "aten.broadcast_to"}) t[name] = expand;
@@ -405,7 +407,8 @@ void add_creation(BuilderTable& t) {
       return im.define(0, {im.scalars().constant(number, compute_type(out.dtype)), out.shape});
     };
   };
-  for (const char* name : {"aten.zeros", "aten.zeros_like", "aten.new_zeros"}) t[name] = filled(0.0);
+  for (const char* name : {"aten.zeros", "aten.zeros_like", "aten.new_zeros"})
+    t[name] = filled(0.0);
   for (const char* name : {"aten.ones", "aten.ones_like", "aten.new_ones"}) t[name] = filled(1.0);
   for (const char* name : {"aten.full", "aten.full_like", "aten.new_full"}) {
     t[name] = filled(std::nullopt);

@@ -13,7 +13,9 @@ std::int64_t floor_quotient(std::int64_t a, std::int64_t b) {
   const std::int64_t q = a / b;
   return q - ((a % b != 0) && ((a < 0) != (b < 0)) ? 1 : 0);
 }
-std::int64_t floor_remainder(std::int64_t a, std::int64_t b) { return a - b * floor_quotient(a, b); }
+std::int64_t floor_remainder(std::int64_t a, std::int64_t b) {
+  return a - b * floor_quotient(a, b);
+}
 
 std::strong_ordering compare_atoms(const IndexAtom& a, const IndexAtom& b) {
   if (const auto c = a.kind <=> b.kind; c != 0) return c;
@@ -30,8 +32,8 @@ Index from_atom(IndexAtom atom) {
 
 /// The one atom of an index that is exactly that atom, or null.
 const IndexAtom* only_atom(const Index& index) {
-  const bool single = index.constant == 0 && index.terms.size() == 1 &&
-                      index.terms.front().coefficient == 1;
+  const bool single =
+      index.constant == 0 && index.terms.size() == 1 && index.terms.front().coefficient == 1;
   return single ? index.terms.front().atom.get() : nullptr;
 }
 
@@ -121,7 +123,8 @@ std::optional<Factored> factor_out(const Index& rest, std::int64_t by, const Sha
   factors.erase(std::unique(factors.begin(), factors.end()), factors.end());
   for (const std::int64_t g : factors) {
     if (g <= 1) break;
-    Factored out{g, Index(floor_quotient(rest.constant, g)), Index(floor_remainder(rest.constant, g))};
+    Factored out{g, Index(floor_quotient(rest.constant, g)),
+                 Index(floor_remainder(rest.constant, g))};
     for (const Index::Term& term : rest.terms) {
       if (term.coefficient % g == 0) {
         out.big.terms.push_back({term.coefficient / g, term.atom});
@@ -150,9 +153,8 @@ std::optional<int> Index::as_variable() const {
 }
 
 bool Index::is_affine() const {
-  return std::all_of(terms.begin(), terms.end(), [](const Term& term) {
-    return term.atom->kind == IndexAtom::Kind::Variable;
-  });
+  return std::all_of(terms.begin(), terms.end(),
+                     [](const Term& term) { return term.atom->kind == IndexAtom::Kind::Variable; });
 }
 
 std::int64_t Index::coefficient_of(int which) const {
@@ -212,8 +214,8 @@ IndexRange range_of(const Index& index, const Shape& extents) {
       if (term.atom->kind == IndexAtom::Kind::Div) {
         atom = {low, high};
       } else {
-        atom = low == high ? IndexRange{of.low - low * by, of.high - low * by}
-                           : IndexRange{0, by - 1};
+        atom =
+            low == high ? IndexRange{of.low - low * by, of.high - low * by} : IndexRange{0, by - 1};
       }
     }
     const std::int64_t a = atom.low * term.coefficient, b = atom.high * term.coefficient;

@@ -8,15 +8,24 @@ namespace kw::codegen {
 
 std::string_view to_string(Combiner combiner) noexcept {
   switch (combiner) {
-    case Combiner::None: return "none";
-    case Combiner::Sum: return "sum";
-    case Combiner::Prod: return "prod";
-    case Combiner::Max: return "max";
-    case Combiner::Min: return "min";
-    case Combiner::ArgMax: return "argmax";
-    case Combiner::ArgMin: return "argmin";
-    case Combiner::Welford: return "welford";
-    case Combiner::OnlineSoftmax: return "online_softmax";
+    case Combiner::None:
+      return "none";
+    case Combiner::Sum:
+      return "sum";
+    case Combiner::Prod:
+      return "prod";
+    case Combiner::Max:
+      return "max";
+    case Combiner::Min:
+      return "min";
+    case Combiner::ArgMax:
+      return "argmax";
+    case Combiner::ArgMin:
+      return "argmin";
+    case Combiner::Welford:
+      return "welford";
+    case Combiner::OnlineSoftmax:
+      return "online_softmax";
   }
   return "none";
 }
@@ -30,11 +39,11 @@ void finish(Program& program) {
   std::vector<Stage> kept;
   for (std::size_t s = program.stages.size(); s-- > 0;) {
     Stage& stage = program.stages[s];
-    const bool alive = std::any_of(stage.results.begin(), stage.results.end(), [&](TensorId t) {
-      return wanted[static_cast<std::size_t>(t)];
-    });
+    const bool alive = std::any_of(stage.results.begin(), stage.results.end(),
+                                   [&](TensorId t) { return wanted[static_cast<std::size_t>(t)]; });
     if (!alive) continue;
-    for (const TensorId t : tensors_read(program, stage)) wanted[static_cast<std::size_t>(t)] = true;
+    for (const TensorId t : tensors_read(program, stage))
+      wanted[static_cast<std::size_t>(t)] = true;
     kept.push_back(std::move(stage));
   }
   std::reverse(kept.begin(), kept.end());

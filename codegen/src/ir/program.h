@@ -28,7 +28,7 @@ struct Tensor {
   Shape shape;
   Shape strides;  // in elements; contiguous unless the task's value says otherwise
   Role role = Role::Scratch;
-  bool is_output = false;  // of the task
+  bool is_output = false;    // of the task
   int producer = -1;         // stage that writes it; -1: given by the caller
   std::vector<int> readers;  // stages that read it, ascending
 };

@@ -120,7 +120,8 @@ double minimal_bytes(const Program& program, const Region& region) {
   double bytes = 0;
   const auto add = [&](TensorId t) {
     const Tensor& tensor = program.tensor(t);
-    bytes += static_cast<double>(count_of(tensor.shape)) * static_cast<double>(size_of(tensor.dtype));
+    bytes +=
+        static_cast<double>(count_of(tensor.shape)) * static_cast<double>(size_of(tensor.dtype));
   };
   for (const TensorId t : region.inputs) add(t);
   for (const TensorId t : region.outputs) add(t);

@@ -31,13 +31,18 @@ std::string key_of(const Scalar& s) {
     case Op::Constant:
       key += fmt::format("#{:x}#{}", std::bit_cast<std::uint64_t>(s.number), s.integer);
       break;
-    case Op::Load: key += fmt::format("@{}", s.tensor); break;
-    case Op::InRange: key += fmt::format("{}:{}", s.low, s.high); break;
+    case Op::Load:
+      key += fmt::format("@{}", s.tensor);
+      break;
+    case Op::InRange:
+      key += fmt::format("{}:{}", s.low, s.high);
+      break;
     case Op::Decode:
       key += fmt::format("{}:{}:{}:{}:{}:{}", s.encoded.format.name, s.encoded.k, s.encoded.codes,
                          s.encoded.scales, s.encoded.zeros, s.encoded.tensor_scale);
       break;
-    default: break;
+    default:
+      break;
   }
   for (const Index& index : s.at) append(key, index);
   return key;
@@ -48,7 +53,8 @@ bool is_comparison(Op op) { return op >= Op::Eq && op <= Op::Ge; }
 }  // namespace
 
 ScalarId Scalars::add(Scalar scalar) {
-  const auto [it, fresh] = by_key_.try_emplace(key_of(scalar), static_cast<ScalarId>(nodes_.size()));
+  const auto [it, fresh] =
+      by_key_.try_emplace(key_of(scalar), static_cast<ScalarId>(nodes_.size()));
   if (fresh) nodes_.push_back(std::move(scalar));
   return it->second;
 }
@@ -115,16 +121,21 @@ ScalarId Scalars::cast(ScalarId a, DType type) {
 
 DType compute_type(DType stored) noexcept {
   switch (stored) {
-    case DType::F64: return DType::F64;
+    case DType::F64:
+      return DType::F64;
     case DType::F32:
     case DType::F16:
-    case DType::BF16: return DType::F32;
-    case DType::I64: return DType::I64;
+    case DType::BF16:
+      return DType::F32;
+    case DType::I64:
+      return DType::I64;
     case DType::I32:
     case DType::I16:
     case DType::I8:
-    case DType::U8: return DType::I32;
-    case DType::Bool: return DType::Bool;
+    case DType::U8:
+      return DType::I32;
+    case DType::Bool:
+      return DType::Bool;
   }
   return DType::F32;
 }
@@ -156,7 +167,8 @@ double operations_of(const Scalars& scalars, const std::vector<ScalarId>& roots)
   for (const ScalarId root : roots) {
     walk(scalars, root, seen, [&](ScalarId id) {
       switch (scalars[id].op) {
-        case Op::Constant: break;
+        case Op::Constant:
+          break;
         case Op::Div:
         case Op::Sqrt:
         case Op::Rsqrt:
@@ -164,13 +176,17 @@ double operations_of(const Scalars& scalars, const std::vector<ScalarId>& roots)
         case Op::Exp:
         case Op::Exp2:
         case Op::Log:
-        case Op::Log2: sum += 10; break;
+        case Op::Log2:
+          sum += 10;
+          break;
         case Op::Sigmoid:
         case Op::Tanh:
         case Op::Erf:
         case Op::Expm1:
         case Op::Log1p:
-        case Op::Log10: sum += 22; break;
+        case Op::Log10:
+          sum += 22;
+          break;
         case Op::Pow:
         case Op::Sin:
         case Op::Cos:
@@ -182,9 +198,15 @@ double operations_of(const Scalars& scalars, const std::vector<ScalarId>& roots)
         case Op::Sinh:
         case Op::Cosh:
         case Op::Fmod:
-        case Op::Remainder: sum += 50; break;
-        case Op::Decode: sum += 6; break;
-        default: sum += 1; break;
+        case Op::Remainder:
+          sum += 50;
+          break;
+        case Op::Decode:
+          sum += 6;
+          break;
+        default:
+          sum += 1;
+          break;
       }
     });
   }

@@ -102,24 +102,29 @@ class EncodeSkeleton final : public Skeleton {
     roots.push_back(value);
     LaneReader reader(program, space, pointer, true);
     reader.add({value});
-    const Binding binding{
-        space.names, [&](ScalarId leaf) { return reader.lane_value(leaf, "in"); }, pointer, "        ", "t"};
+    const Binding binding{space.names, [&](ScalarId leaf) { return reader.lane_value(leaf, "in"); },
+                          pointer, "        ", "t"};
     const Body body = emit_body(program, {value}, binding);
 
-    std::string text = fmt::format("struct {} {{\n{}", name, member_text(program, pointers, region));
+    std::string text =
+        fmt::format("struct {} {{\n{}", name, member_text(program, pointers, region));
     text += fmt::format(
         "  struct Inputs {{\n{}  }};\n"
-        "  __device__ __forceinline__ void load(long long row, long long k, float (&x)[4]) const {{\n"
+        "  __device__ __forceinline__ void load(long long row, long long k, float (&x)[4]) const "
+        "{{\n"
         "#pragma unroll\n    for (int i = 0; i < 4; i += {}) {{\n",
         reader.members(), width);
     text += fmt::format(
-        "      if (k + i >= {}) {{\n#pragma unroll\n        for (int w = 0; w < {}; ++w) x[i + w] = 0.0f;\n"
+        "      if (k + i >= {}) {{\n#pragma unroll\n        for (int w = 0; w < {}; ++w) x[i + w] "
+        "= 0.0f;\n"
         "        continue;\n      }}\n",
         k, width);
     text += fmt::format("      const long long u = (k + i) / {};\n      Inputs in;\n{}", width,
                         reader.loads("      ", "in"));
-    text += fmt::format("#pragma unroll\n      for (int w = 0; w < {}; ++w) {{\n{}        x[i + w] = {};\n      }}\n",
-                        width, body.statements, body.values.front());
+    text += fmt::format(
+        "#pragma unroll\n      for (int w = 0; w < {}; ++w) {{\n{}        x[i + w] = {};\n      "
+        "}}\n",
+        width, body.statements, body.values.front());
     text += "    }\n  }\n  __device__ __forceinline__ float factor() const {\n";
     if (stage.tensor_amax >= 0) {
       Binding scalar{{"0", "0"}, {}, pointer, "    ", "t"};

@@ -59,7 +59,9 @@ Accumulator accumulator(Combiner combiner, DType type) {
   const bool real = is_floating(type);
   const std::string wide = real ? "double" : "long long";
   const std::string name(compute_name(type));
-  const auto back = [&](const std::string& value) { return fmt::format("static_cast<{}>({})", name, value); };
+  const auto back = [&](const std::string& value) {
+    return fmt::format("static_cast<{}>({})", name, value);
+  };
   Accumulator a;
   switch (combiner) {
     case Combiner::None:
@@ -75,7 +77,9 @@ Accumulator accumulator(Combiner combiner, DType type) {
       a = {fmt::format("{} s = 0; bool any = false;", name),
            fmt::format("s = any ? {}(s, x) : x; any = true;", pick),
            fmt::format("if (any_o) {{ s = any ? {}(s, s_o) : s_o; any = true; }}", pick),
-           {"s", "any"}, {name, "bool"}, {"s"}};
+           {"s", "any"},
+           {name, "bool"},
+           {"s"}};
       break;
     }
     case Combiner::ArgMax:
@@ -84,13 +88,16 @@ Accumulator accumulator(Combiner combiner, DType type) {
       const char* sign = combiner == Combiner::ArgMax ? ">" : "<";
       const auto better = [&](const std::string& x, const std::string& k) {
         return fmt::format(
-            "(at < 0 || {0} {2} s || ({0} != {0} && s == s) || (({0} == s || ({0} != {0} && s != s)) && {1} < at))",
+            "(at < 0 || {0} {2} s || ({0} != {0} && s == s) || (({0} == s || ({0} != {0} && s != "
+            "s)) && {1} < at))",
             x, k, sign);
       };
       a = {fmt::format("{} s = 0; long long at = -1;", name),
            fmt::format("if {} {{ s = x; at = k; }}", better("x", "k")),
            fmt::format("if (at_o >= 0 && {}) {{ s = s_o; at = at_o; }}", better("s_o", "at_o")),
-           {"s", "at"}, {name, "long long"}, {"s", "at"}};
+           {"s", "at"},
+           {name, "long long"},
+           {"s", "at"}};
       break;
     }
     case Combiner::Welford:
@@ -98,7 +105,9 @@ Accumulator accumulator(Combiner combiner, DType type) {
            "n += 1; const double d = x - mean; mean += d / n; m2 += d * (x - mean);",
            "if (n_o > 0) { const double t = n + n_o, d = mean_o - mean; mean += d * (n_o / t); "
            "m2 += m2_o + d * d * (n * n_o / t); n = t; }",
-           {"n", "mean", "m2"}, {"double", "double", "double"}, {back("mean"), back("m2")}};
+           {"n", "mean", "m2"},
+           {"double", "double", "double"},
+           {back("mean"), back("m2")}};
       break;
     case Combiner::OnlineSoftmax:
       // exp(x - max) counts 1 where both are equal, infinite ones too; an infinite maximum is made
@@ -108,7 +117,9 @@ Accumulator accumulator(Combiner combiner, DType type) {
            "(x == t ? 1.0 : exp(double(x) - t)); m = t; }",
            "{ const auto t = kw_max(m, m_o); s = s * (m == t ? 1.0 : exp(double(m) - t)) + "
            "s_o * (m_o == t ? 1.0 : exp(double(m_o) - t)); m = t; }",
-           {"m", "s"}, {name, "double"}, {"m", back("s")}};
+           {"m", "s"},
+           {name, "double"},
+           {"m", back("s")}};
       break;
   }
   return a;
@@ -151,15 +162,16 @@ class FallbackSkeleton final : public Skeleton {
       body = stage.kind == Stage::Kind::Map ? map_text(program, stage, pointers)
                                             : reduce_text(program, stage, pointers, long_reduction);
     }
-    fragment.code = fmt::format(
-        "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n{3}}}\n", kThreads,
-        context.entry("loops"), parameter_text(program, pointers, region),
-        long_reduction ? block_loop(work_items, body) : thread_loop(work_items, body));
+    fragment.code =
+        fmt::format("extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n{3}}}\n",
+                    kThreads, context.entry("loops"), parameter_text(program, pointers, region),
+                    long_reduction ? block_loop(work_items, body) : thread_loop(work_items, body));
     note_formats(program, {stage.body}, fragment);
 
     KernelNode kernel;
     kernel.kernel = context.entry("loops");
-    const std::int64_t blocks = long_reduction ? work_items : (work_items + kThreads - 1) / kThreads;
+    const std::int64_t blocks =
+        long_reduction ? work_items : (work_items + kThreads - 1) / kThreads;
     kernel.grid = {Expr(std::min(blocks, kMostBlocks)), Expr(1), Expr(1)};
     kernel.block = {Expr(kThreads), Expr(1), Expr(1)};
     for (const TensorId t : pointers) kernel.args.push_back(tensor_arg(program, t));
@@ -179,13 +191,14 @@ class FallbackSkeleton final : public Skeleton {
 
   static std::string thread_loop(std::int64_t count, const std::string& body) {
     return fmt::format(
-        "  for (long long i = blockIdx.x * static_cast<long long>(blockDim.x) + threadIdx.x; i < {}ll;\n"
+        "  for (long long i = blockIdx.x * static_cast<long long>(blockDim.x) + threadIdx.x; i < "
+        "{}ll;\n"
         "       i += static_cast<long long>(gridDim.x) * blockDim.x) {{\n{}  }}\n",
         count, body);
   }
   static std::string block_loop(std::int64_t count, const std::string& body) {
-    return fmt::format("  for (long long i = blockIdx.x; i < {}ll; i += gridDim.x) {{\n{}  }}\n", count,
-                       body);
+    return fmt::format("  for (long long i = blockIdx.x; i < {}ll; i += gridDim.x) {{\n{}  }}\n",
+                       count, body);
   }
 
   static std::string store_text(const Program& program, const Stage& stage, std::size_t result,
@@ -244,8 +257,8 @@ class FallbackSkeleton final : public Skeleton {
   static std::string block_merge(const Accumulator& a) {
     std::string text;
     for (std::size_t v = 0; v < a.state.size(); ++v) {
-      text += fmt::format("    __shared__ {0} {1}_s[{2}];\n    {1}_s[threadIdx.x] = {1};\n", a.types[v],
-                          a.state[v], kThreads);
+      text += fmt::format("    __shared__ {0} {1}_s[{2}];\n    {1}_s[threadIdx.x] = {1};\n",
+                          a.types[v], a.state[v], kThreads);
     }
     text += "    __syncthreads();\n    if (threadIdx.x == 0) {\n";
     text += fmt::format("    for (int t = 1; t < {}; ++t) {{\n", kThreads);

@@ -42,14 +42,16 @@ std::string parameter_text(const Program& program, const std::vector<TensorId>& 
                            const Region& region) {
   std::string text;
   for (std::size_t i = 0; i < pointers.size(); ++i) {
-    text += fmt::format("{}{} p{}", i > 0 ? ", " : "", pointer_type(program, pointers[i], region), i);
+    text +=
+        fmt::format("{}{} p{}", i > 0 ? ", " : "", pointer_type(program, pointers[i], region), i);
   }
   return text;
 }
 
 std::string argument_text(const std::vector<TensorId>& pointers) {
   std::string text;
-  for (std::size_t i = 0; i < pointers.size(); ++i) text += fmt::format("{}p{}", i > 0 ? ", " : "", i);
+  for (std::size_t i = 0; i < pointers.size(); ++i)
+    text += fmt::format("{}p{}", i > 0 ? ", " : "", i);
   return text;
 }
 

@@ -18,7 +18,7 @@ namespace kw::codegen {
 template <typename Struct>
 struct ParameterField {
   const char* name;
-  std::int64_t Struct::* member;
+  std::int64_t Struct::*member;
 };
 
 /// Puts the heuristic into the domain, in order.

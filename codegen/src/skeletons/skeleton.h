@@ -25,9 +25,9 @@ struct Fragment {
   std::string code;                    // functors and `extern "C" __global__` entries
   std::vector<PlanBuffer> workspaces;  // Scratch, names from EmitContext::workspace(); first_use
                                        // and last_use are filled in by the composer
-  std::vector<PlanNode> setup;  // weights only
+  std::vector<PlanNode> setup;         // weights only
   std::vector<PlanNode> run;
-  std::vector<Encoded> formats;        // whose structs (emit/format_code.h) the code uses
+  std::vector<Encoded> formats;  // whose structs (emit/format_code.h) the code uses
   bool uses_half = false;      // needs <cuda_fp16.h>; noticed by itself where the code says __half
   bool uses_bfloat16 = false;  // needs <cuda_bf16.h>
 };

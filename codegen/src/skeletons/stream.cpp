@@ -101,7 +101,8 @@ class StreamSkeleton final : public Skeleton {
     StreamParameters best;
     best.vector = widest_vector(program, region);
     while (best.vector > 1 && count < 32 * best.vector) best.vector /= 2;
-    best.items = std::max<std::int64_t>(4 / std::max<std::int64_t>(static_cast<std::int64_t>(region.inputs.size()), 1), 1);
+    best.items = std::max<std::int64_t>(
+        4 / std::max<std::int64_t>(static_cast<std::int64_t>(region.inputs.size()), 1), 1);
     // Small tensors: more blocks before more work per thread.
     const auto blocks = [&] { return count / (best.vector * best.block * best.items); };
     while (best.items > 1 && blocks() < 4 * target.sm_count) best.items /= 2;
@@ -124,8 +125,7 @@ class StreamSkeleton final : public Skeleton {
     const std::int64_t count = flat_count(program, region);
     std::vector<TensorId> pointers = region.inputs;
     pointers.insert(pointers.end(), region.outputs.begin(), region.outputs.end());
-    const std::string index =
-        count > kLastInt32 ? "long long" : index_type(program, pointers);
+    const std::string index = count > kLastInt32 ? "long long" : index_type(program, pointers);
     const std::string functor = context.type_name("Stream");
 
     Fragment fragment;
@@ -146,9 +146,9 @@ class StreamSkeleton final : public Skeleton {
   }
 
  private:
-  static std::string functor_text(Program& program, const Region& region,
-                                  const StreamParameters& p, const std::vector<TensorId>& pointers,
-                                  const std::string& name, const std::string& index) {
+  static std::string functor_text(Program& program, const Region& region, const StreamParameters& p,
+                                  const std::vector<TensorId>& pointers, const std::string& name,
+                                  const std::string& index) {
     const auto pointer = [&](TensorId t) {
       return fmt::format("p{}", std::find(pointers.begin(), pointers.end(), t) - pointers.begin());
     };
@@ -159,13 +159,15 @@ class StreamSkeleton final : public Skeleton {
     LaneReader reader(program, space, pointer, p.stream != 0);
     reader.add(values_of(vectors));
 
-    std::string text = fmt::format("struct {} {{\n{}", name, member_text(program, pointers, region));
+    std::string text =
+        fmt::format("struct {} {{\n{}", name, member_text(program, pointers, region));
     text += fmt::format("  struct Inputs {{\n{}  }};\n", reader.members());
     text += fmt::format(
-        "  __device__ __forceinline__ void load([[maybe_unused]] {} u, Inputs& in) const {{\n{}  }}\n",
+        "  __device__ __forceinline__ void load([[maybe_unused]] {} u, Inputs& in) const {{\n{}  "
+        "}}\n",
         index, reader.loads("    ", "in"));
-    text += fmt::format("  __device__ __forceinline__ void store({} u, const Inputs& in) const {{\n",
-                        index);
+    text += fmt::format(
+        "  __device__ __forceinline__ void store({} u, const Inputs& in) const {{\n", index);
     text += lane_outputs(program, vectors, space, reader, pointer, p.stream != 0);
     text += "  }\n";
     text += fmt::format("  __device__ __forceinline__ void point({} i) const {{\n", index);
@@ -187,12 +189,15 @@ class StreamSkeleton final : public Skeleton {
                                   const LaneReader::Pointer& pointer, bool stream) {
     std::string text;
     for (std::size_t o = 0; o < outputs.size(); ++o) {
-      text += fmt::format("    {} y{}[{}];\n", storage_name(program.tensor(outputs[o].tensor).dtype),
-                          o, space.width());
+      text += fmt::format("    {} y{}[{}];\n",
+                          storage_name(program.tensor(outputs[o].tensor).dtype), o, space.width());
     }
     text += fmt::format("#pragma unroll\n    for (int w = 0; w < {}; ++w) {{\n", space.width());
-    const Binding binding{
-        {"u", "w"}, [&](ScalarId leaf) { return reader.lane_value(leaf, "in"); }, pointer, "      ", "t"};
+    const Binding binding{{"u", "w"},
+                          [&](ScalarId leaf) { return reader.lane_value(leaf, "in"); },
+                          pointer,
+                          "      ",
+                          "t"};
     const Body body = emit_body(program, values_of(outputs), binding);
     text += body.statements;
     for (std::size_t o = 0; o < outputs.size(); ++o) {
@@ -201,23 +206,22 @@ class StreamSkeleton final : public Skeleton {
     }
     text += "    }\n";
     for (std::size_t o = 0; o < outputs.size(); ++o) {
-      text += lane_store(outputs[o].offset, space, pointer(outputs[o].tensor), fmt::format("y{}", o),
-                         stream, "    ");
+      text += lane_store(outputs[o].offset, space, pointer(outputs[o].tensor),
+                         fmt::format("y{}", o), stream, "    ");
     }
     return text;
   }
 
   static std::string entry_text(const Program& program, const Region& region,
-                                const StreamParameters& p,
-                                const std::vector<TensorId>& pointers, const std::string& functor,
-                                const std::string& index, std::int64_t count,
-                                const EmitContext& context) {
+                                const StreamParameters& p, const std::vector<TensorId>& pointers,
+                                const std::string& functor, const std::string& index,
+                                std::int64_t count, const EmitContext& context) {
     const std::int64_t vectors = count / p.vector;
     return fmt::format(
         "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
         "  kw_stream<{0}, {3}, {4}>({5}{{{6}}}, {7}, {8}, {9});\n}}\n",
-        p.block, context.entry("stream"), parameter_text(program, pointers, region), p.items, index, functor,
-        argument_text(pointers), vectors, vectors * p.vector, count);
+        p.block, context.entry("stream"), parameter_text(program, pointers, region), p.items, index,
+        functor, argument_text(pointers), vectors, vectors * p.vector, count);
   }
 };
 
