@@ -24,7 +24,9 @@ struct FreeList {
 using Easy = std::unique_ptr<CURL, FreeEasy>;
 using Headers = std::unique_ptr<curl_slist, FreeList>;
 
-void add_header(Headers& list, const std::string& line) { list.reset(curl_slist_append(list.release(), line.c_str())); }
+void add_header(Headers& list, const std::string& line) {
+  list.reset(curl_slist_append(list.release(), line.c_str()));
+}
 
 Easy make_easy(const ServiceAddress& address, const std::string& path, Headers& headers) {
   static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -46,15 +48,16 @@ std::size_t append_body(char* data, std::size_t size, std::size_t count, void* i
 }
 
 Errc code_of(std::string_view name, long status) {
-  for (const Errc code : {Errc::InvalidArgument, Errc::NotFound, Errc::Unsupported, Errc::Corrupt, Errc::Io,
-                          Errc::Unavailable, Errc::ResourceExhausted, Errc::DeadlineExceeded, Errc::Cancelled,
-                          Errc::Conflict}) {
+  for (const Errc code : {Errc::InvalidArgument, Errc::NotFound, Errc::Unsupported, Errc::Corrupt,
+                          Errc::Io, Errc::Unavailable, Errc::ResourceExhausted,
+                          Errc::DeadlineExceeded, Errc::Cancelled, Errc::Conflict}) {
     if (to_string(code) == name) return code;
   }
   return status >= 500 ? Errc::Unavailable : Errc::InvalidArgument;
 }
 
-tl::unexpected<Error> reply_error(const ServiceAddress& address, long status, const std::string& body) {
+tl::unexpected<Error> reply_error(const ServiceAddress& address, long status,
+                                  const std::string& body) {
   std::string code, message = fmt::format("status {}", status);
   if (const auto json = parse_json(body); json && json->is_object()) {
     code = json->value("code", "");
@@ -81,7 +84,8 @@ class EventReader {
       return true;
     }
     buffer_.append(bytes);
-    for (std::size_t end; (end = buffer_.find("\n\n")) != std::string::npos; buffer_.erase(0, end + 2)) {
+    for (std::size_t end; (end = buffer_.find("\n\n")) != std::string::npos;
+         buffer_.erase(0, end + 2)) {
       ServiceEvent event{"message", "", ""};
       for (std::size_t at = 0; at < end;) {
         const std::size_t newline = std::min(buffer_.find('\n', at), end);
@@ -135,7 +139,8 @@ Result<ServiceAddress> service_address(const std::string& server, const std::str
   }
   while (address.url.ends_with('/')) address.url.pop_back();
   if (!address.url.starts_with("http://") && !address.url.starts_with("https://")) {
-    return fail(Errc::InvalidArgument, "--server: '{}' is no http:// or https:// address", address.url);
+    return fail(Errc::InvalidArgument, "--server: '{}' is no http:// or https:// address",
+                address.url);
   }
   const std::string variable = token_env.empty() ? "KERNELWRIGHT_TOKEN" : token_env;
   const char* token = std::getenv(variable.c_str());
@@ -178,7 +183,8 @@ Result<std::string> service_request(const ServiceAddress& address, const std::st
 }
 
 Status follow_events(const ServiceAddress& address, const std::string& path,
-                     const std::function<bool(const ServiceEvent&)>& on_event, std::stop_token stop) {
+                     const std::function<bool(const ServiceEvent&)>& on_event,
+                     std::stop_token stop) {
   EventReader reader(on_event, stop);
   for (int attempt = 0; attempt < kReconnects; ++attempt) {
     Headers headers;
@@ -193,7 +199,8 @@ Status follow_events(const ServiceAddress& address, const std::string& path,
     curl_easy_setopt(easy.get(), CURLOPT_XFERINFOFUNCTION, &stop_transfer);
     curl_easy_setopt(easy.get(), CURLOPT_XFERINFODATA, &reader);
     curl_easy_setopt(easy.get(), CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(easy.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);  // the daemon sends a comment every 5 s
+    curl_easy_setopt(easy.get(), CURLOPT_LOW_SPEED_LIMIT,
+                     1L);  // the daemon sends a comment every 5 s
     curl_easy_setopt(easy.get(), CURLOPT_LOW_SPEED_TIME, 60L);
     curl_easy_perform(easy.get());
     if (stop.stop_requested()) return fail(Errc::Cancelled, "interrupted");

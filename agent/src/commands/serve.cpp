@@ -47,11 +47,10 @@ class ServeCommand final : public Command {
     KW_ASSIGN(const auto workshop, Workshop::open(std::move(workshop_options)));
     KW_ASSIGN(const auto daemon, Daemon::start(*workshop, options));
     const std::string url = fmt::format("http://{}:{}", options.server.address, daemon->port());
-    KW_RETURN_IF_ERROR(
-        print(invocation.globals.json
-                  ? fmt::format("{{\"v\":1,\"kind\":\"serving\",\"url\":\"{}\"}}\n", url)
-                  : fmt::format("serving on {} (device {}); Ctrl-C ends it\n", url,
-                                options.api.device)));
+    KW_RETURN_IF_ERROR(print(
+        invocation.globals.json
+            ? fmt::format("{{\"v\":1,\"kind\":\"serving\",\"url\":\"{}\"}}\n", url)
+            : fmt::format("serving on {} (device {}); Ctrl-C ends it\n", url, options.api.device)));
     daemon->run(invocation.interrupted);
     return 0;
   }

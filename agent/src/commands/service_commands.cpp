@@ -2,10 +2,10 @@
 
 #include "client/service_client.h"
 #include "command.h"
+#include "kw/agent/task_source.h"
 #include "kw/core/clock.h"
 #include "kw/core/json.h"
 #include "kw/core/task.h"
-#include "kw/agent/task_source.h"
 #include "output.h"
 
 namespace kw::agent {
@@ -14,7 +14,8 @@ namespace {
 class ClientCommand : public Command {
  public:
   void declare(Arguments& arguments) override {
-    arguments.option("--server", server_, "the daemon (default $KERNELWRIGHT_SERVER or http://127.0.0.1:8437)");
+    arguments.option("--server", server_,
+                     "the daemon (default $KERNELWRIGHT_SERVER or http://127.0.0.1:8437)");
     arguments.option("--token-env", token_env_,
                      "environment variable with the bearer token (default KERNELWRIGHT_TOKEN)");
   }
@@ -27,7 +28,8 @@ class ClientCommand : public Command {
 };
 
 /// Follows one job to its end and says how it went.
-Result<int> watch_job(const ServiceAddress& address, const std::string& id, const Invocation& invocation) {
+Result<int> watch_job(const ServiceAddress& address, const std::string& id,
+                      const Invocation& invocation) {
   Json last;
   Progress progress(invocation.globals.progress);
   KW_RETURN_IF_ERROR(follow_events(
@@ -64,7 +66,8 @@ class SubmitCommand final : public ClientCommand {
   }
   void declare(Arguments& arguments) override {
     ClientCommand::declare(arguments);
-    arguments.positional("TASK", task_, "kernelbench:1/19, format:nvfp4/gemv, a suite, or a task file", true);
+    arguments.positional("TASK", task_,
+                         "kernelbench:1/19, format:nvfp4/gemv, a suite, or a task file", true);
     arguments.option("--objective", objective_, "first or best");
     arguments.option("--budget", budget_s_, 1, 86400, "seconds of the race");
     arguments.option("--key", key_, "idempotency key: the same key gives the same job");
@@ -76,7 +79,8 @@ class SubmitCommand final : public ClientCommand {
     Json body{{"v", 1}, {"budget_s", budget_s_}};
     if (!objective_.empty()) body["objective"] = objective_;
     if (invocation.globals.device != "auto") body["device"] = invocation.globals.device;
-    if (task_.starts_with("kernelbench:") || task_.starts_with("format:") || task_.starts_with("suite:")) {
+    if (task_.starts_with("kernelbench:") || task_.starts_with("format:") ||
+        task_.starts_with("suite:")) {
       body["task"] = task_;
     } else {
       KW_ASSIGN(const Task task, load_task(task_, false));
@@ -92,7 +96,8 @@ class SubmitCommand final : public ClientCommand {
         return 0;
       }
       for (const Json& job : json.at("jobs")) {
-        KW_RETURN_IF_ERROR(print(fmt::format("{}  {}\n", job.value("id", ""), job.value("task", ""))));
+        KW_RETURN_IF_ERROR(
+            print(fmt::format("{}  {}\n", job.value("id", ""), job.value("task", ""))));
       }
       return 0;
     }
@@ -129,7 +134,8 @@ class JobsCommand final : public ClientCommand {
   Result<int> run(const Invocation& invocation) override {
     KW_ASSIGN(const ServiceAddress server, address());
     if (!cancel_.empty()) {
-      KW_ASSIGN(const std::string reply, service_request(server, "POST", "/v1/jobs/" + cancel_ + "/cancel"));
+      KW_ASSIGN(const std::string reply,
+                service_request(server, "POST", "/v1/jobs/" + cancel_ + "/cancel"));
       KW_RETURN_IF_ERROR(print(invocation.globals.json ? reply : "cancelling " + cancel_ + "\n"));
       return 0;
     }

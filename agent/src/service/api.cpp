@@ -11,21 +11,31 @@
 namespace kw::agent {
 namespace {
 
-HttpReply json_reply(const Json& json, int status = 200) { return {status, "application/json", dump(json) + "\n", {}}; }
+HttpReply json_reply(const Json& json, int status = 200) {
+  return {status, "application/json", dump(json) + "\n", {}};
+}
 
 int http_status(Errc code) {
   switch (code) {
-    case Errc::InvalidArgument: return 400;
-    case Errc::NotFound: return 404;
-    case Errc::Unsupported: return 422;
+    case Errc::InvalidArgument:
+      return 400;
+    case Errc::NotFound:
+      return 404;
+    case Errc::Unsupported:
+      return 422;
     case Errc::Conflict:
-    case Errc::Cancelled: return 409;
-    case Errc::ResourceExhausted: return 429;
-    case Errc::Unavailable: return 503;
-    case Errc::DeadlineExceeded: return 504;
+    case Errc::Cancelled:
+      return 409;
+    case Errc::ResourceExhausted:
+      return 429;
+    case Errc::Unavailable:
+      return 503;
+    case Errc::DeadlineExceeded:
+      return 504;
     case Errc::Corrupt:
     case Errc::Io:
-    case Errc::Internal: return 500;
+    case Errc::Internal:
+      return 500;
   }
   return 500;
 }
@@ -76,7 +86,8 @@ Json event_json(const Event& event) {
 }
 
 Json device_json(const DeviceIdentity& device) {
-  return {{"class", device.klass}, {"name", device.name}, {"arch", device.arch}, {"uuid", device.uuid}};
+  return {
+      {"class", device.klass}, {"name", device.name}, {"arch", device.arch}, {"uuid", device.uuid}};
 }
 
 /// Compares in time that does not depend on where the texts differ.
@@ -96,16 +107,18 @@ bool is_loopback_host(std::string host) {
   return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
 }
 
-Result<std::int64_t> number_parameter(const HttpRequest& request, const std::string& name, std::int64_t fallback,
-                                      std::int64_t high) {
+Result<std::int64_t> number_parameter(const HttpRequest& request, const std::string& name,
+                                      std::int64_t fallback, std::int64_t high) {
   const std::string text = request.parameter(name);
   if (text.empty()) return fallback;
   std::int64_t value = 0;
   for (const char c : text) {
-    if (c < '0' || c > '9' || value > high) return fail(Errc::InvalidArgument, "{}: '{}' is not in 0..{}", name, text, high);
+    if (c < '0' || c > '9' || value > high)
+      return fail(Errc::InvalidArgument, "{}: '{}' is not in 0..{}", name, text, high);
     value = value * 10 + (c - '0');
   }
-  if (value > high) return fail(Errc::InvalidArgument, "{}: '{}' is not in 0..{}", name, text, high);
+  if (value > high)
+    return fail(Errc::InvalidArgument, "{}: '{}' is not in 0..{}", name, text, high);
   return value;
 }
 
@@ -113,14 +126,16 @@ Result<std::int64_t> number_parameter(const HttpRequest& request, const std::str
 Status check_task_name(const std::string& name) {
   if (name.starts_with("kernelbench:") || name.starts_with("format:")) return {};
   return fail(Errc::InvalidArgument,
-              "/task: '{}' is neither kernelbench:LEVEL/PROBLEM nor format:NAME/OPERATION; send another task as "
+              "/task: '{}' is neither kernelbench:LEVEL/PROBLEM nor format:NAME/OPERATION; send "
+              "another task as "
               "\"document\"",
               name);
 }
 
 }  // namespace
 
-Api::Api(Workshop& workshop, ApiOptions options) : workshop_(workshop), options_(std::move(options)) {}
+Api::Api(Workshop& workshop, ApiOptions options)
+    : workshop_(workshop), options_(std::move(options)) {}
 
 Answer Api::answer(const HttpRequest& request) {
   try {
@@ -130,11 +145,14 @@ Answer Api::answer(const HttpRequest& request) {
     if (const HttpReply* page = find_page(request.path)) {
       if (request.method != "GET") return error_reply(405, "method_not_allowed", "only GET");
       const std::string etag = page->headers.front().second;
-      if (request.header("if-none-match") == etag) return HttpReply{304, page->content_type, "", page->headers};
+      if (request.header("if-none-match") == etag)
+        return HttpReply{304, page->content_type, "", page->headers};
       return *page;
     }
-    if (request.path == "/healthz") return json_reply({{"v", 1}, {"kind", "health"}, {"status", "ok"}});
-    if (!options_.token.empty() && !same_secret(request.header("authorization"), "Bearer " + options_.token)) {
+    if (request.path == "/healthz")
+      return json_reply({{"v", 1}, {"kind", "health"}, {"status", "ok"}});
+    if (!options_.token.empty() &&
+        !same_secret(request.header("authorization"), "Bearer " + options_.token)) {
       HttpReply reply = error_reply(401, "unauthorized", "send 'Authorization: Bearer TOKEN'");
       reply.headers.emplace_back("WWW-Authenticate", "Bearer");
       return reply;
@@ -156,7 +174,8 @@ Result<Answer> Api::route(const HttpRequest& request) {
   }
   if (path.size() >= 2 && path[0] == "v1") {
     if (get && path.size() == 2 && path[1] == "events") return EventStreamReply{};
-    const bool wants_stream = request.header("accept").find("text/event-stream") != std::string::npos;
+    const bool wants_stream =
+        request.header("accept").find("text/event-stream") != std::string::npos;
     if (get && path.size() == 4 && path[1] == "jobs" && path[3] == "events" && wants_stream) {
       KW_RETURN_IF_ERROR(workshop_.store().job(path[2]));
       HttpRequest position;
@@ -176,7 +195,8 @@ Result<Answer> Api::route(const HttpRequest& request) {
     if (get && path.size() == 2 && path[1] == "kernels") {
       const std::string device_class = request.parameter("device_class");
       KW_ASSIGN(const std::int64_t limit, number_parameter(request, "limit", 100, 1000));
-      KW_ASSIGN(const auto entries, workshop_.store().registry(device_class, static_cast<std::size_t>(limit)));
+      KW_ASSIGN(const auto entries,
+                workshop_.store().registry(device_class, static_cast<std::size_t>(limit)));
       Json list = Json::array();
       for (const store::RegistryEntry& entry : entries) {
         Json item{{"task", entry.task_name},
@@ -192,7 +212,8 @@ Result<Answer> Api::route(const HttpRequest& request) {
       return json_reply({{"v", 1}, {"kind", "kernels"}, {"kernels", list}});
     }
   }
-  return error_reply(404, "not_found", fmt::format("nothing answers {} {}", request.method, request.path));
+  return error_reply(404, "not_found",
+                     fmt::format("nothing answers {} {}", request.method, request.path));
 }
 
 Result<HttpReply> Api::jobs(const HttpRequest& request, const std::vector<std::string>& path) {
@@ -232,7 +253,8 @@ Result<HttpReply> Api::jobs(const HttpRequest& request, const std::vector<std::s
     return json_reply({{"v", 1}, {"kind", "events"}, {"events", list}});
   }
   if (path.size() == 4 && path[3] == "bundle" && get) return bundle(path[2]);
-  return error_reply(405, "method_not_allowed", fmt::format("{} is not answered here", request.method));
+  return error_reply(405, "method_not_allowed",
+                     fmt::format("{} is not answered here", request.method));
 }
 
 Result<HttpReply> Api::submit(const HttpRequest& request) {
@@ -243,25 +265,30 @@ Result<HttpReply> Api::submit(const HttpRequest& request) {
   JobSpec wish = options_.defaults;
   wish.origin = "service";
   KW_ASSIGN(wish.device, reader.string_or("device", options_.device));
-  KW_ASSIGN(const std::string objective, reader.string_or("objective", std::string(to_string(wish.objective))));
+  KW_ASSIGN(const std::string objective,
+            reader.string_or("objective", std::string(to_string(wish.objective))));
   const auto known = parse_objective(objective);
-  if (!known) return fail(Errc::InvalidArgument, "/objective: '{}' is neither first nor best", objective);
+  if (!known)
+    return fail(Errc::InvalidArgument, "/objective: '{}' is neither first nor best", objective);
   wish.objective = *known;
   KW_ASSIGN(wish.budget_s, reader.number_or("budget_s", wish.budget_s));
   if (!(wish.budget_s > 0 && wish.budget_s <= 86400)) {
     return fail(Errc::InvalidArgument, "/budget_s: {} is not in 0..86400", wish.budget_s);
   }
-  KW_ASSIGN(const std::int64_t tune, reader.integer_or("tune_evaluations", wish.tune_evaluations, 0, 100000));
+  KW_ASSIGN(const std::int64_t tune,
+            reader.integer_or("tune_evaluations", wish.tune_evaluations, 0, 100000));
   wish.tune_evaluations = static_cast<int>(tune);
   KW_ASSIGN(const bool model, reader.boolean_or("model", wish.model.has_value()));
-  if (model && !wish.model) return fail(Errc::InvalidArgument, "/model: this server has no endpoint");
+  if (model && !wish.model)
+    return fail(Errc::InvalidArgument, "/model: this server has no endpoint");
   if (!model) wish.model.reset();
   KW_ASSIGN(const bool small, reader.boolean_or("small", false));
 
   std::vector<Task> tasks;
   if (const Json* document = reader.find("document")) {
     KW_ASSIGN(Task task, parse_task(dump(*document)));
-    if (reader.find("task") != nullptr) return fail(Errc::InvalidArgument, "/task: a document is there already");
+    if (reader.find("task") != nullptr)
+      return fail(Errc::InvalidArgument, "/task: a document is there already");
     tasks.push_back(std::move(task));
   } else {
     KW_ASSIGN(const std::string name, reader.string("task"));
@@ -275,7 +302,8 @@ Result<HttpReply> Api::submit(const HttpRequest& request) {
   KW_RETURN_IF_ERROR(reader.finish());
 
   const std::string key = request.header("idempotency-key");
-  if (key.size() > 200) return fail(Errc::InvalidArgument, "Idempotency-Key is longer than 200 bytes");
+  if (key.size() > 200)
+    return fail(Errc::InvalidArgument, "Idempotency-Key is longer than 200 bytes");
   Json list = Json::array();
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     KW_ASSIGN(store::NewJob job, prepare_job(workshop_, tasks[i], wish));
@@ -291,7 +319,9 @@ Result<HttpReply> Api::bundle(const std::string& id) {
   KW_ASSIGN(const store::Job job, store.job(id));
   KW_ASSIGN(const Json summary, parse_json(job.summary));
   const std::string winner = summary.value("winner", "");
-  if (winner.empty()) return fail(Errc::NotFound, "job {} has no accepted kernel (it is {})", id, to_string(job.state));
+  if (winner.empty())
+    return fail(Errc::NotFound, "job {} has no accepted kernel (it is {})", id,
+                to_string(job.state));
   KW_ASSIGN(const auto candidate, store.candidate(winner));
   if (!candidate) return fail(Errc::NotFound, "candidate {} is not in the store", winner);
   KW_ASSIGN(const auto task, store.task(job.task_key));
@@ -314,10 +344,13 @@ Result<HttpReply> Api::candidates(const std::vector<std::string>& path) {
   KW_ASSIGN(const auto candidate, store.candidate(path[2]));
   if (!candidate) return fail(Errc::NotFound, "no candidate '{}'", path[2]);
   if (path.size() == 3) {
-    return json_reply(
-        {{"v", 1}, {"kind", "candidate"}, {"id", path[2]}, {"candidate", embedded(to_json(*candidate))}});
+    return json_reply({{"v", 1},
+                       {"kind", "candidate"},
+                       {"id", path[2]},
+                       {"candidate", embedded(to_json(*candidate))}});
   }
-  if (path.size() != 4 || path[3] != "verdicts") return fail(Errc::NotFound, "a candidate has verdicts, nothing else");
+  if (path.size() != 4 || path[3] != "verdicts")
+    return fail(Errc::NotFound, "a candidate has verdicts, nothing else");
   KW_ASSIGN(const auto verdicts, store.verdicts(path[2]));
   Json list = Json::array();
   for (const store::VerdictRecord& verdict : verdicts) {
@@ -335,7 +368,8 @@ StreamChunk Api::stream(const EventStreamReply& position) {
   StreamChunk chunk{"", position.after, false};
   try {
     if (position.job.empty()) {
-      // The store's change mark: another value than last time means that there is something to fetch.
+      // The store's change mark: another value than last time means that there is something to
+      // fetch.
       const auto mark = workshop_.store().wait_for_change(0, std::chrono::milliseconds(0));
       if (mark && *mark != position.after) {
         chunk.next = *mark;
@@ -348,7 +382,8 @@ StreamChunk Api::stream(const EventStreamReply& position) {
     const auto events = workshop_.store().events(position.job, position.after, 200);
     if (!job || !events) return {"event: error\ndata: {}\n\n", position.after, true};
     for (const Event& event : *events) {
-      chunk.text += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.type, dump(event_json(event)));
+      chunk.text += fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.type,
+                                dump(event_json(event)));
       chunk.next = event.seq;
     }
     if (events->empty() && store::is_final(job->state)) {

@@ -16,17 +16,19 @@ struct ApiOptions {
   JobSpec defaults;             // endpoint, budgets: what clients may not set themselves
 };
 
-/// Thread-safe. Every reply is one object with "v" and "kind"; errors are {"kind":"error","code","message"}.
+/// Thread-safe. Every reply is one object with "v" and "kind"; errors are
+/// {"kind":"error","code","message"}.
 ///   GET  /healthz
-///   POST /v1/jobs                      {"task": name | "document": task, "device","objective","budget_s","model"}
+///   POST /v1/jobs                      {"task": name | "document": task,
+///   "device","objective","budget_s","model"}
 ///                                      header Idempotency-Key: the same key gives the same job
 ///   GET  /v1/jobs?state=&limit=&before=
 ///   GET  /v1/jobs/ID                   POST /v1/jobs/ID/cancel
-///   GET  /v1/jobs/ID/events            as server-sent events when asked for, with Last-Event-ID; else a list
-///   GET  /v1/jobs/ID/bundle            task, candidate, plan and evidence of the winner
-///   GET  /v1/events                    server-sent: a notice whenever something changed
-///   GET  /v1/kernels?device_class=     the best known kernels
-///   GET  /v1/candidates/ID             GET /v1/candidates/ID/verdicts
+///   GET  /v1/jobs/ID/events            as server-sent events when asked for, with Last-Event-ID;
+///   else a list GET  /v1/jobs/ID/bundle            task, candidate, plan and evidence of the
+///   winner GET  /v1/events                    server-sent: a notice whenever something changed GET
+///   /v1/kernels?device_class=     the best known kernels GET  /v1/candidates/ID             GET
+///   /v1/candidates/ID/verdicts
 class Api {
  public:
   Api(Workshop& workshop, ApiOptions options);

@@ -30,8 +30,9 @@ Daemon::~Daemon() = default;
 Result<std::unique_ptr<Daemon>> Daemon::start(Workshop& workshop, DaemonOptions options) {
   std::unique_ptr<Daemon> daemon(new Daemon(workshop, std::move(options)));
   KW_RETURN_IF_ERROR(daemon->adopt_unfinished());
-  ServerHandler handler{[d = daemon.get()](const HttpRequest& request) { return d->api_.answer(request); },
-                        [d = daemon.get()](const EventStreamReply& position) { return d->api_.stream(position); }};
+  ServerHandler handler{
+      [d = daemon.get()](const HttpRequest& request) { return d->api_.answer(request); },
+      [d = daemon.get()](const EventStreamReply& position) { return d->api_.stream(position); }};
   KW_ASSIGN(daemon->server_, Server::start(daemon->options_.server, std::move(handler)));
   return daemon;
 }
@@ -52,7 +53,8 @@ Status Daemon::adopt_unfinished() {
       log(fmt::format("job {} cannot go on: {}", job->id, status.error().message));
     }
   }
-  if (adopted > 0) log(fmt::format("going on with {} unfinished job{}", adopted, adopted == 1 ? "" : "s"));
+  if (adopted > 0)
+    log(fmt::format("going on with {} unfinished job{}", adopted, adopted == 1 ? "" : "s"));
   return {};
 }
 
@@ -89,7 +91,8 @@ void Daemon::retune_if_idle(std::chrono::steady_clock::time_point now) {
     if (!job) return;
     retuned_ = entry.candidate_id;
     if (const auto id = workshop_.engine().submit(*job)) {
-      log(fmt::format("idle: tuning {} again ({:.0f} us above its floor), job {}", entry.task_name, entry.worth_us, *id));
+      log(fmt::format("idle: tuning {} again ({:.0f} us above its floor), job {}", entry.task_name,
+                      entry.worth_us, *id));
     }
     return;
   }

@@ -1,6 +1,6 @@
 #pragma once
-// The daemon: takes up the service's unfinished jobs, answers HTTP, and when idle on a GPU tunes again what
-// the store says is worth most.
+// The daemon: takes up the service's unfinished jobs, answers HTTP, and when idle on a GPU tunes
+// again what the store says is worth most.
 
 #include <chrono>
 #include <stop_token>
@@ -14,7 +14,7 @@ namespace kw::agent {
 struct DaemonOptions {
   ServerOptions server;
   ApiOptions api;
-  bool retune = true;                  // only where the device has time
+  bool retune = true;  // only where the device has time
   std::chrono::seconds idle_before{60};
   int retune_evaluations = 60;
   double retune_s = 120;

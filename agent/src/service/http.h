@@ -31,8 +31,8 @@ struct HttpReply {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-/// A stream of server-sent events instead of a body: the events of one job from `after` on, or a notice of
-/// every change when `job` is empty.
+/// A stream of server-sent events instead of a body: the events of one job from `after` on, or a
+/// notice of every change when `job` is empty.
 struct EventStreamReply {
   std::string job;
   std::uint64_t after = 0;

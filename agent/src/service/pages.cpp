@@ -20,7 +20,8 @@ std::map<std::string, HttpReply> build() {
   for (const EmbeddedFile& file : embedded_web_files()) {
     HttpReply reply{200, mime(file.name), std::string(file.text), {}};
     reply.headers.emplace_back("ETag", "\"" + sha256_hex(file.text).substr(0, 16) + "\"");
-    reply.headers.emplace_back("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'");
+    reply.headers.emplace_back("Content-Security-Policy",
+                               "default-src 'self'; frame-ancestors 'none'");
     if (file.name == "index.html") pages["/"] = reply;
     pages["/" + std::string(file.name)] = std::move(reply);
   }

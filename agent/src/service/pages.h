@@ -7,7 +7,8 @@
 
 namespace kw::agent {
 
-/// A ready reply with its ETag as the first header; null when no file has this path ("/" is index.html).
+/// A ready reply with its ETag as the first header; null when no file has this path ("/" is
+/// index.html).
 const HttpReply* find_page(const std::string& path);
 
 }  // namespace kw::agent

@@ -4,14 +4,15 @@
 
 #include <utility>
 // <utility> before Asio: Boost 1.74 uses std::exchange without including it.
-#include <boost/asio.hpp>
-#include <boost/beast.hpp>
-
 #include <algorithm>
 #include <atomic>
+#include <boost/asio.hpp>
+#include <boost/beast.hpp>
 #include <cctype>
+#include <functional>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace kw::agent {
@@ -24,11 +25,13 @@ using tcp = net::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::size_t kMaxHeaderBytes = 16 * 1024;
-constexpr std::chrono::seconds kStreamPoll{5};  // the longest that a stream sleeps between two looks
+constexpr std::chrono::seconds kStreamPoll{
+    5};  // the longest that a stream sleeps between two looks
 
 class BeastServer;
 
-/// One connection. Everything runs on its strand; the handler's work is posted to a pool and comes back.
+/// One connection. Everything runs on its strand; the handler's work is posted to a pool and comes
+/// back.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(BeastServer& server, tcp::socket socket)
@@ -58,11 +61,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Self = std::shared_ptr<Connection>;
 
   static net::awaitable<void> run(Self self);
-  static net::awaitable<bool> reply(Self self, const HttpReply& answer, unsigned version, bool keep_alive);
+  static net::awaitable<bool> reply(Self self, const HttpReply& answer, unsigned version,
+                                    bool keep_alive);
   static net::awaitable<void> refuse(Self self, error_code why);
-  static net::awaitable<void> events(Self self, EventStreamReply stream);
-  template <typename Work>
-  static net::awaitable<std::invoke_result_t<Work>> on_pool(Self self, Work work);
+  static net::awaitable<void> events(Self self, const EventStreamReply& from);
+  // g++ 12 destroys closures that are temporaries of a co_await twice: work is named first, then
+  // passed.
+  static net::awaitable<Answer> answer_on_pool(Self self, const HttpRequest& request);
+  static net::awaitable<StreamChunk> look_on_pool(Self self, const EventStreamReply& position);
+  template <typename Value>
+  static net::awaitable<void> on_pool(Self self, const std::function<Value()>& work,
+                                      std::optional<Value>& into);
 
   void close_now() {
     error_code ignored;
@@ -99,14 +108,16 @@ class BeastServer final : public Server {
   Status listen() {
     error_code ec;
     const auto address = net::ip::make_address(options_.address, ec);
-    if (ec) return fail(Errc::InvalidArgument, "'{}' is no IP address to listen on", options_.address);
+    if (ec)
+      return fail(Errc::InvalidArgument, "'{}' is no IP address to listen on", options_.address);
     const tcp::endpoint endpoint(address, options_.port);
     acceptor_.open(endpoint.protocol(), ec);
     if (!ec) acceptor_.set_option(net::socket_base::reuse_address(true), ec);
     if (!ec) acceptor_.bind(endpoint, ec);
     if (!ec) acceptor_.listen(net::socket_base::max_listen_connections, ec);
     if (ec) {
-      return fail(Errc::Unavailable, "listening on {}:{}: {}", options_.address, options_.port, ec.message());
+      return fail(Errc::Unavailable, "listening on {}:{}: {}", options_.address, options_.port,
+                  ec.message());
     }
     port_ = acceptor_.local_endpoint(ec).port();
     net::co_spawn(
@@ -174,19 +185,38 @@ class BeastServer final : public Server {
 
 Connection::~Connection() { server_.left(); }
 
-/// Runs blocking work on the pool and resumes on the connection's strand.
-template <typename Work>
-net::awaitable<std::invoke_result_t<Work>> Connection::on_pool(Self self, Work work) {
-  using Value = std::invoke_result_t<Work>;
-  auto result = std::make_shared<std::optional<Value>>();
-  auto done = std::make_shared<net::steady_timer>(self->stream_.get_executor(), net::steady_timer::time_point::max());
-  net::post(self->server_.pool(), [self, work = std::move(work), result, done]() mutable {
-    result->emplace(work());
+/// Runs blocking work on the pool and resumes on the connection's strand. Both references live in
+/// the caller's frame, which waits.
+template <typename Value>
+net::awaitable<void> Connection::on_pool(Self self, const std::function<Value()>& work,
+                                         std::optional<Value>& into) {
+  auto done = std::make_shared<net::steady_timer>(self->stream_.get_executor(),
+                                                  net::steady_timer::time_point::max());
+  net::post(self->server_.pool(), [self, &work, &into, done] {
+    into.emplace(work());
     net::post(self->stream_.get_executor(), [done] { done->cancel(); });
   });
   error_code ec;
-  co_await done->async_wait(net::redirect_error(net::use_awaitable, ec));
-  co_return std::move(**result);
+  auto token = net::redirect_error(net::use_awaitable, ec);
+  co_await done->async_wait(token);
+}
+
+net::awaitable<Answer> Connection::answer_on_pool(Self self, const HttpRequest& request) {
+  std::optional<Answer> answer;
+  const std::function<Answer()> work = [&self, &request] {
+    return self->server_.handler().answer(request);
+  };
+  co_await on_pool(self, work, answer);
+  co_return std::move(*answer);
+}
+
+net::awaitable<StreamChunk> Connection::look_on_pool(Self self, const EventStreamReply& position) {
+  std::optional<StreamChunk> chunk;
+  const std::function<StreamChunk()> work = [&self, &position] {
+    return self->server_.handler().stream(position);
+  };
+  co_await on_pool(self, work, chunk);
+  co_return std::move(*chunk);
 }
 
 HttpRequest translate(const http::request<http::string_body>& message, bool& valid) {
@@ -195,7 +225,8 @@ HttpRequest translate(const http::request<http::string_body>& message, bool& val
   valid = parse_target({message.target().data(), message.target().size()}, request);
   for (const auto& field : message) {
     std::string name(field.name_string());
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     request.headers[name] = std::string(field.value());
   }
   request.body = message.body();
@@ -206,6 +237,13 @@ void common_headers(http::fields& fields) {
   fields.set(http::field::server, "kernelwright");
   fields.set("X-Content-Type-Options", "nosniff");
   fields.set("Cache-Control", "no-store");
+}
+
+HttpReply bad_target() {
+  HttpReply reply;
+  reply.status = 400;
+  reply.body = R"({"v":1,"kind":"error","code":"invalid_argument","message":"bad request target"})";
+  return reply;
 }
 
 net::awaitable<void> Connection::run(Self self) {
@@ -225,27 +263,26 @@ net::awaitable<void> Connection::run(Self self) {
     }
     const http::request<http::string_body> message = parser.release();
     bool valid = false;
-    HttpRequest request = translate(message, valid);
+    const HttpRequest request = translate(message, valid);
     const unsigned version = message.version();
     const bool keep_alive = message.keep_alive();
-    Answer answer = HttpReply{400, "application/json",
-                              R"({"v":1,"kind":"error","code":"invalid_argument","message":"bad request target"})",
-                              {}};
+    Answer answer = bad_target();
     if (valid) {
       self->stream_.expires_never();
-      answer = co_await on_pool(self, [self, request = std::move(request)] {
-        return self->server_.handler().answer(request);
-      });
+      answer = co_await answer_on_pool(self, request);
     }
     if (const auto* stream = std::get_if<EventStreamReply>(&answer)) {
       co_await events(self, *stream);
       co_return;
     }
-    if (!co_await reply(self, std::get<HttpReply>(answer), version, keep_alive)) co_return;
+    const HttpReply& plain = std::get<HttpReply>(answer);
+    const bool go_on = co_await reply(self, plain, version, keep_alive);
+    if (!go_on) co_return;
   }
 }
 
-net::awaitable<bool> Connection::reply(Self self, const HttpReply& answer, unsigned version, bool keep_alive) {
+net::awaitable<bool> Connection::reply(Self self, const HttpReply& answer, unsigned version,
+                                       bool keep_alive) {
   http::response<http::string_body> message(static_cast<http::status>(answer.status), version);
   common_headers(message);
   message.set(http::field::content_type, answer.content_type);
@@ -254,8 +291,9 @@ net::awaitable<bool> Connection::reply(Self self, const HttpReply& answer, unsig
   message.body() = answer.body;
   message.prepare_payload();
   error_code ec;
+  auto token = net::redirect_error(net::use_awaitable, ec);
   self->stream_.expires_after(self->server_.options().idle);
-  co_await http::async_write(self->stream_, message, net::redirect_error(net::use_awaitable, ec));
+  co_await http::async_write(self->stream_, message, token);
   co_return !ec && keep_alive;
 }
 
@@ -274,13 +312,15 @@ net::awaitable<void> Connection::refuse(Self self, error_code why) {
   if (status == 0) co_return;
   HttpReply answer;
   answer.status = status;
-  answer.body = std::string(R"({"v":1,"kind":"error","code":"invalid_argument","message":")") + what + "\"}";
+  answer.body =
+      std::string(R"({"v":1,"kind":"error","code":"invalid_argument","message":")") + what + "\"}";
   co_await reply(self, answer, 11, false);
 }
 
-/// Server-sent events until the job is over or the peer leaves. A peer that stops reading is dropped at the
-/// write deadline; what it missed it asks for with Last-Event-ID.
-net::awaitable<void> Connection::events(Self self, EventStreamReply stream) {
+/// Server-sent events until the job is over or the peer leaves. A peer that stops reading is
+/// dropped at the write deadline; what it missed it asks for with Last-Event-ID.
+net::awaitable<void> Connection::events(Self self, const EventStreamReply& from) {
+  EventStreamReply stream = from;
   error_code ec;
   auto token = net::redirect_error(net::use_awaitable, ec);
   const auto idle = self->server_.options().idle;
@@ -293,23 +333,25 @@ net::awaitable<void> Connection::events(Self self, EventStreamReply stream) {
   co_await http::async_write_header(self->stream_, serializer, token);
   while (!ec && !self->closing_) {
     self->woken_ = false;
-    const StreamChunk chunk =
-        co_await on_pool(self, [self, stream] { return self->server_.handler().stream(stream); });
+    const StreamChunk chunk = co_await look_on_pool(self, stream);
     stream.after = chunk.next;
     // A comment line keeps proxies awake and finds out that the peer is gone.
     const std::string text = chunk.text.empty() ? ": \n\n" : chunk.text;
     self->stream_.expires_after(idle);
-    co_await net::async_write(self->stream_, http::make_chunk(net::buffer(text)), token);
+    const auto piece = http::make_chunk(net::buffer(text));
+    co_await net::async_write(self->stream_, piece, token);
     if (ec || chunk.last) break;
     if (!chunk.text.empty() || self->woken_) continue;
     self->wake_.expires_after(kStreamPoll);
     error_code woken;
+    auto woken_token = net::redirect_error(net::use_awaitable, woken);
     self->stream_.expires_never();
-    co_await self->wake_.async_wait(net::redirect_error(net::use_awaitable, woken));
+    co_await self->wake_.async_wait(woken_token);
   }
   if (ec) co_return;
   self->stream_.expires_after(idle);
-  co_await net::async_write(self->stream_, http::make_chunk_last(), token);
+  const auto end = http::make_chunk_last();
+  co_await net::async_write(self->stream_, end, token);
 }
 
 }  // namespace

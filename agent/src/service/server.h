@@ -24,7 +24,8 @@ struct ServerOptions {
 
 using Answer = std::variant<HttpReply, EventStreamReply>;
 
-/// One text to send to a stream, already in the form of server-sent events, and where the next begins.
+/// One text to send to a stream, already in the form of server-sent events, and where the next
+/// begins.
 struct StreamChunk {
   std::string text;
   std::uint64_t next = 0;
