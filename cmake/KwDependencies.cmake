@@ -8,6 +8,7 @@ find_package(SQLite3 3.37 REQUIRED)  # STRICT tables
 find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(Boost 1.74 REQUIRED)  # headers: Asio and Beast
 if(KW_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -64,6 +64,10 @@ std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_bench_command();
 std::unique_ptr<Command> make_show_command();
 std::unique_ptr<Command> make_export_command();
+std::unique_ptr<Command> make_serve_command();
+std::unique_ptr<Command> make_submit_command();
+std::unique_ptr<Command> make_jobs_command();
+std::unique_ptr<Command> make_watch_command();
 
 /// Every command, in the order of the help text. One line each in commands.cpp.
 std::vector<std::unique_ptr<Command>> all_commands();

@@ -11,6 +11,10 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_bench_command());
   commands.push_back(make_show_command());
   commands.push_back(make_export_command());
+  commands.push_back(make_serve_command());
+  commands.push_back(make_submit_command());
+  commands.push_back(make_jobs_command());
+  commands.push_back(make_watch_command());
   return commands;
 }
 
