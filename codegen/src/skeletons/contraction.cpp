@@ -1,0 +1,56 @@
+// contraction: matrix products with fused operands and epilogue, in whichever form is fastest.
+
+#include "skeletons/contraction_forms.h"
+
+namespace kw::codegen {
+namespace {
+
+class ContractionSkeleton final : public Skeleton {
+ public:
+  std::string_view name() const override { return "contraction@1"; }
+
+  std::vector<Offer> match(Program& program, const Region& region,
+                           const Target& target) const override {
+    // Bit-exact tasks (integer products) keep the order of the plain loops.
+    if (program.policy.contraction == PolicyClass::Exact) return {};
+    const auto site = contraction_site(program, region);
+    if (!site) return {};
+    const ContractionForms at{program, region, *site, target};
+    std::vector<Offer> offers;
+    if (const auto cost = fp16x3_cost(at)) offers.push_back({"fp16x3", *cost});
+    if (const auto cost = gemv_cost(at)) offers.push_back({"gemv", *cost});
+    if (const auto cost = ffma_cost(at)) offers.push_back({"ffma", *cost});
+    return offers;
+  }
+
+  ParameterSpace space(Program& program, const Region& region, std::string_view form,
+                       const Target& target) const override {
+    const auto site = contraction_site(program, region);
+    if (!site) return {};
+    const ContractionForms at{program, region, *site, target};
+    if (form == "fp16x3") return fp16x3_space(at);
+    if (form == "gemv") return gemv_space(at);
+    return ffma_space(at);
+  }
+
+  Result<Fragment> emit(Program& program, const Region& region, std::string_view form,
+                        const Config& config, const EmitContext& context) const override {
+    const auto site = contraction_site(program, region);
+    if (!site) return fail(Errc::Internal, "contraction: not the region that was offered");
+    const ContractionForms at{program, region, *site, context.target};
+    Fragment fragment = form == "fp16x3" ? emit_fp16x3(at, config, context)
+                        : form == "gemv" ? emit_gemv(at, config, context)
+                                         : emit_ffma(at, config, context);
+    note_formats(program, {site->a.value, site->b.value, site->epilogue}, fragment);
+    return fragment;
+  }
+};
+
+}  // namespace
+
+const Skeleton& contraction_skeleton() {
+  static const ContractionSkeleton skeleton;
+  return skeleton;
+}
+
+}  // namespace kw::codegen

@@ -1,0 +1,59 @@
+#pragma once
+// The forms of the contraction skeleton. Each says what it costs at a site, declares its parameters
+// and emits.
+//
+//   fp16x3   operands as two FP16 terms on tensor cores (contraction_fp16x3.cuh)
+//   ffma     FP32 on the plain pipes (contraction_ffma.cuh)
+//   gemv     one side of the product is at most eight wide: bound by memory (gemv.cuh)
+
+#include <optional>
+
+#include "skeletons/contraction_text.h"
+#include "skeletons/parameters.h"
+#include "skeletons/skeleton.h"
+
+namespace kw::codegen {
+
+struct ContractionForms {
+  const Program& program;
+  const Region& region;
+  const ContractionSite& site;
+  const Target& target;
+};
+
+/// Nothing when the form cannot run the site.
+std::optional<double> fp16x3_cost(const ContractionForms& at);
+ParameterSpace fp16x3_space(const ContractionForms& at);
+Fragment emit_fp16x3(const ContractionForms& at, const Config& config, const EmitContext& context);
+
+std::optional<double> ffma_cost(const ContractionForms& at);
+ParameterSpace ffma_space(const ContractionForms& at);
+Fragment emit_ffma(const ContractionForms& at, const Config& config, const EmitContext& context);
+
+std::optional<double> gemv_cost(const ContractionForms& at);
+ParameterSpace gemv_space(const ContractionForms& at);
+Fragment emit_gemv(const ContractionForms& at, const Config& config, const EmitContext& context);
+
+/// Declares "// float" workspace: [parts][batch][m][n rounded up to even].
+PlanBuffer parts_workspace(const ContractionSite& site, std::int64_t parts, std::string name);
+/// The kernel that adds the parts and applies the epilogue, as text and plan node.
+void add_finish_kernel(const ContractionForms& at, const EpilogueText& epilogue, std::int64_t parts,
+                       const std::string& workspace, const EmitContext& context,
+                       Fragment& fragment);
+/// "kw::StorePart{sums, BATCH, M}".
+std::string store_part_value(const ContractionSite& site);
+
+/// A kernel node with 1-d blocks whose arguments are the entry's tensors, then workspaces.
+PlanNode contraction_node(const Program& program, std::string entry,
+                          std::array<std::int64_t, 3> grid, std::int64_t threads,
+                          std::int64_t shared, const EntryPointers& pointers,
+                          const std::vector<std::string>& workspaces);
+
+/// Smallest share of the device's thread blocks that `blocks` leave idle in their last wave, as a
+/// factor on time: 1 is none.
+double wave_factor(std::int64_t blocks, std::int64_t resident);
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b);
+std::int64_t round_up(std::int64_t a, std::int64_t b);
+
+}  // namespace kw::codegen

@@ -1,0 +1,339 @@
+// FP16x3: a split pass, the tensor-core kernel, and the FFMA kernel that takes the whole product
+// when too much of it is outside the range that two FP16 terms hold.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "skeletons/contraction_forms.h"
+
+namespace kw::codegen {
+namespace {
+
+/// Of the main kernel with its best tile, cold L2 (measured, H100: contraction_bench).
+constexpr double kFlopsPerUs = 118e6;
+/// Of the split pass, read and written together.
+constexpr double kSplitBytesPerUs = 2.9e6;
+constexpr std::int64_t kSlice = 128;  // k per scale (contraction_split.cuh)
+constexpr std::int64_t kSplitRows = 64;
+/// In-kernel wide products run at about a tenth of the main path's speed; past this share of all
+/// products the separate kernel is faster.
+constexpr std::int64_t kWidePercent = 2;
+/// Below so many 16 x 32 x 128 products nothing is worth handing over.
+constexpr std::int64_t kWideAlways = 16;
+
+struct Fp16x3Parameters {
+  std::int64_t tile_m = 128, tile_n = 64;  // outputs of a thread block
+  std::int64_t warp_m = 64, warp_n = 32;   // of a warp
+  std::int64_t stages = 3;                 // slabs of 32 k in shared memory
+  std::int64_t promote = 32;               // k after which a sum leaves the tensor core
+  std::int64_t blocks = 3;                 // thread blocks per SM that registers are kept for
+  std::int64_t splits = 1;                 // parts of k
+
+  static constexpr ParameterField<Fp16x3Parameters> kFields[] = {
+      {"tile_m", &Fp16x3Parameters::tile_m}, {"tile_n", &Fp16x3Parameters::tile_n},
+      {"warp_m", &Fp16x3Parameters::warp_m}, {"warp_n", &Fp16x3Parameters::warp_n},
+      {"stages", &Fp16x3Parameters::stages}, {"promote", &Fp16x3Parameters::promote},
+      {"blocks", &Fp16x3Parameters::blocks}, {"splits", &Fp16x3Parameters::splits},
+  };
+};
+
+/// Expressions over the parameters, as contraction_fp16x3.cuh computes them.
+constexpr std::string_view kThreads = "(tile_m / warp_m * (tile_n / warp_n) * 32)";
+constexpr std::string_view kScaleBytes = "((tile_m + tile_n / 32) * 4)";
+constexpr std::string_view kStageBytes =
+    "((tile_m + tile_n) * 128 + round_up((tile_m + tile_n / 32) * 4, 128))";
+/// Sums, the products in flight and fragments; measured with ptxas over the domain.
+constexpr std::string_view kRegisters =
+    "(warp_m * warp_n / 32 * select(promote > 32, 3, 1) + select(promote > 32, 62, 104))";
+
+std::int64_t stage_bytes(const Fp16x3Parameters& p) {
+  return (p.tile_m + p.tile_n) * 128 + round_up((p.tile_m + p.tile_n / 32) * 4, 128);
+}
+std::int64_t threads(const Fp16x3Parameters& p) {
+  return p.tile_m / p.warp_m * (p.tile_n / p.warp_n) * 32;
+}
+
+struct Layout {
+  std::int64_t m_padded, n_padded, slices, slices_per_split, parts, a_batches, b_batches;
+  std::int64_t tiles, total, wide_limit;  // total: products of 16 x 32 x 128
+};
+Layout layout_of(const ContractionSite& site, const Fp16x3Parameters& p) {
+  Layout l{};
+  l.m_padded = round_up(site.m, p.tile_m);
+  l.n_padded = round_up(site.n, p.tile_n);
+  l.slices = ceil_div(site.k, kSlice);
+  l.slices_per_split = ceil_div(l.slices, p.splits);
+  l.parts = ceil_div(l.slices, l.slices_per_split);
+  l.a_batches = site.a.batched ? site.batch : 1;
+  l.b_batches = site.b.batched ? site.batch : 1;
+  l.tiles = l.m_padded / p.tile_m * (l.n_padded / p.tile_n);
+  l.total = l.m_padded / 16 * (l.n_padded / 32) * l.slices * site.batch;
+  l.wide_limit = std::max(l.total * kWidePercent / 100, kWideAlways);
+  return l;
+}
+
+/// Schedules that were fastest at some shape, with the share of the best rate that each sustains on
+/// full waves (contraction_bench).
+struct Preset {
+  Fp16x3Parameters parameters;
+  double rate;
+};
+const Preset kPresets[] = {
+    {{128, 64, 64, 32, 3, 32, 3, 1}, 1.0},
+    {{64, 64, 32, 32, 4, 32, 3, 1}, 0.92},
+};
+
+/// Relative time of a schedule at a site: waves of tiles over the rate.
+double relative_time(const ContractionSite& site, const Preset& preset, std::int64_t splits,
+                     const Target& target) {
+  Fp16x3Parameters p = preset.parameters;
+  p.splits = splits;
+  const Layout l = layout_of(site, p);
+  const std::int64_t blocks = l.tiles * l.parts * site.batch;
+  const double padding =
+      static_cast<double>(l.m_padded * l.n_padded) / static_cast<double>(site.m * site.n) *
+      static_cast<double>(l.slices_per_split * l.parts) / static_cast<double>(l.slices);
+  return padding * wave_factor(blocks, target.sm_count * p.blocks) / preset.rate;
+}
+
+struct Choice {
+  Fp16x3Parameters parameters;
+  double time = 0;  // 1: every SM busy with the best schedule
+};
+Choice heuristic(const ContractionSite& site, const Target& target) {
+  Choice best;
+  for (const Preset& preset : kPresets) {
+    const bool fits =
+        stage_bytes(preset.parameters) * preset.parameters.stages <= target.shared_per_block;
+    for (std::int64_t splits = 1; fits && splits <= 128; splits *= 2) {
+      if (splits > 1 && ceil_div(site.k, kSlice) < 8 * splits) break;
+      // Parts are written, read and added: worth it only for what they save.
+      const double cost = relative_time(site, preset, splits, target) * (splits > 1 ? 1.05 : 1.0);
+      if (best.time == 0 || cost < best.time * 0.999) {
+        best = {preset.parameters, cost};
+        best.parameters.splits = splits;
+      }
+    }
+  }
+  return best;
+}
+
+/// The names of the workspaces, as parameters and as arguments.
+struct Buffers {
+  std::string a_terms, b_terms, a_scales, b_scales, a_wide, b_wide, wide_count, sums;
+  std::vector<std::string> split() const {
+    return {a_terms, b_terms, a_scales, b_scales, a_wide, b_wide, wide_count};
+  }
+};
+constexpr std::string_view kSplitParameters =
+    ",\n    unsigned char* __restrict__ a_terms, unsigned char* __restrict__ b_terms,\n"
+    "    float* __restrict__ a_scales, float* __restrict__ b_scales,\n"
+    "    unsigned char* __restrict__ a_wide, unsigned char* __restrict__ b_wide,\n"
+    "    unsigned* __restrict__ wide_count";
+
+class Emitter {
+ public:
+  Emitter(const ContractionForms& at, const Config& config, const EmitContext& context)
+      : at_(at),
+        context_(context),
+        p_(read_parameters<Fp16x3Parameters>(config)),
+        l_(layout_of(at.site, p_)),
+        a_(operand_text(at.program, at.site.a, context.type_name("A"))),
+        b_(operand_text(at.program, at.site.b, context.type_name("B"))),
+        epilogue_(epilogue_text(at.program, at.site, context.type_name("Epilogue"))) {}
+
+  Fragment emit() {
+    fragment_.includes = {"contraction_operand.cuh", "contraction_split.cuh",
+                          "contraction_fp16x3.cuh", "contraction_ffma.cuh"};
+    fragment_.code = a_.definitions + b_.definitions + epilogue_.definitions;
+    add_workspaces();
+    add_split();
+    add_product();
+    add_wide();
+    if (l_.parts > 1) {
+      fragment_.includes.emplace_back("contraction_parts.cuh");
+      add_finish_kernel(at_, epilogue_, l_.parts, buffers_.sums, context_, fragment_);
+    }
+    return std::move(fragment_);
+  }
+
+ private:
+  std::string workspace(std::string_view name, std::int64_t bytes) {
+    PlanBuffer buffer;
+    buffer.name = context_.workspace(name);
+    buffer.bytes = Expr(bytes);
+    fragment_.workspaces.push_back(buffer);
+    return buffer.name;
+  }
+
+  void add_workspaces() {
+    const std::int64_t a = l_.a_batches * l_.slices, b = l_.b_batches * l_.slices;
+    buffers_.a_terms = workspace("a_terms", a * l_.m_padded * 4 * kSlice);
+    buffers_.b_terms = workspace("b_terms", b * l_.n_padded * 4 * kSlice);
+    buffers_.a_scales = workspace("a_scales", a * l_.m_padded * 4);
+    buffers_.b_scales = workspace("b_scales", b * l_.n_padded / 32 * 4);
+    buffers_.a_wide = workspace("a_wide", a * l_.m_padded / 16);
+    buffers_.b_wide = workspace("b_wide", b * l_.n_padded / 32);
+    // How many products left the tensor cores: what a test looks at.
+    PlanBuffer count;
+    count.name = "ws_wide_" + context_.prefix + "count";
+    count.bytes = Expr(4);
+    count.init = BufferInit::EachRun;
+    buffers_.wide_count = count.name;
+    fragment_.workspaces.push_back(std::move(count));
+    if (l_.parts > 1) {
+      buffers_.sums = context_.workspace("sums");
+      fragment_.workspaces.push_back(parts_workspace(at_.site, l_.parts, buffers_.sums));
+    }
+  }
+
+  std::string target_text(bool of_a) const {
+    const ContractionSite& s = at_.site;
+    // A flagged block costs all the other operand's columns (rows), in every batch that shares it.
+    const std::int64_t sharing = of_a ? s.batch / l_.a_batches : s.batch / l_.b_batches;
+    const std::int64_t products = sharing * (of_a ? l_.n_padded / 32 : l_.m_padded / 16);
+    const char side = of_a ? 'a' : 'b';
+    return fmt::format("{{{0}_terms, {0}_scales, {0}_wide, wide_count, {1}, {2}, {3}, {4}, {5}u}}",
+                       side, of_a ? s.m : s.n, s.k, of_a ? l_.m_padded : l_.n_padded, l_.slices,
+                       products);
+  }
+
+  void add_split() {
+    const std::int64_t a_tiles = l_.a_batches * l_.slices * (l_.m_padded / kSplitRows);
+    const std::int64_t b_tiles = l_.b_batches * l_.slices * (l_.n_padded / kSplitRows);
+    EntryPointers entry;
+    const std::string a = operand_value(a_, entry), b = operand_value(b_, entry);
+    fragment_.code += fmt::format(
+        "extern \"C\" __global__ void __launch_bounds__(256, 4)\n{}({}{}) {{\n"
+        "  const kw::SplitTarget a_out{};\n  const kw::SplitTarget b_out{};\n"
+        "  kw::split_operands({}, a_out, {}, {}, b_out);\n}}\n\n",
+        context_.entry("split"), parameter_text(at_.program, entry.tensors(), at_.region),
+        kSplitParameters, target_text(true), target_text(false), a, a_tiles, b);
+    fragment_.run.push_back(contraction_node(at_.program, context_.entry("split"),
+                                             {a_tiles + b_tiles, 1, 1}, 256, 0, entry,
+                                             buffers_.split()));
+  }
+
+  std::string sink(EntryPointers& entry) const {
+    return l_.parts > 1 ? store_part_value(at_.site) : epilogue_value(epilogue_, entry);
+  }
+  std::string_view sums_parameter() const {
+    return l_.parts > 1 ? ",\n    float* __restrict__ sums" : "";
+  }
+
+  void add_product() {
+    EntryPointers entry;
+    const std::string a = operand_value(a_, entry), b = operand_value(b_, entry);
+    const std::string out = sink(entry);
+    std::vector<std::string> workspaces = buffers_.split();
+    if (l_.parts > 1) workspaces.push_back(buffers_.sums);
+    fragment_.code += fmt::format(
+        "using {0}Tile = kw::Fp16x3Tile<{1}, {2}, {3}, {4}, {5}, {6}>;\n"
+        "extern \"C\" __global__ void __launch_bounds__({0}Tile::kThreads, {7})\n{8}({9}{10}{11}) "
+        "{{\n"
+        "  const kw::Fp16x3Problem problem{{\n      {12},\n      {13},\n      {14}, {15}, {16}u, "
+        "{17}}};\n"
+        "  kw::fp16x3_product<{0}Tile>(problem, {18}, {19},\n      wide_count, {20});\n}}\n\n",
+        context_.type_name("Product"), p_.tile_m, p_.tile_n, p_.warp_m, p_.warp_n, p_.stages,
+        p_.promote, p_.blocks, context_.entry("product"),
+        parameter_text(at_.program, entry.tensors(), at_.region), kSplitParameters,
+        sums_parameter(), target_text(true), target_text(false), at_.site.a.batched ? 1 : 0,
+        at_.site.b.batched ? 1 : 0, l_.wide_limit, l_.slices_per_split, a, b, out);
+    fragment_.run.push_back(contraction_node(at_.program, context_.entry("product"),
+                                             {l_.tiles, l_.parts, at_.site.batch}, threads(p_),
+                                             stage_bytes(p_) * p_.stages, entry, workspaces));
+  }
+
+  void add_wide() {
+    const ContractionSite& s = at_.site;
+    const std::int64_t tile = s.m * s.n <= 512 * 512 ? 64 : 128;
+    EntryPointers entry;
+    const std::string a = operand_value(a_, entry), b = operand_value(b_, entry);
+    const std::string out = sink(entry);
+    std::vector<std::string> workspaces = {buffers_.wide_count};
+    if (l_.parts > 1) workspaces.push_back(buffers_.sums);
+    fragment_.code += fmt::format(
+        "extern \"C\" __global__ void __launch_bounds__(256)\n"
+        "{}({}, const unsigned* __restrict__ wide_count{}) {{\n"
+        "  const kw::FfmaProblem problem{{{}, {}, {}, {}, wide_count, {}u}};\n"
+        "  kw::ffma_product<kw::FfmaTile<{}, {}, 256>>(problem, {},\n      {}, {}, {},\n      "
+        "{});\n}}\n\n",
+        context_.entry("wide"), parameter_text(at_.program, entry.tensors(), at_.region),
+        sums_parameter(), s.m, s.n, s.k, l_.slices_per_split * kSlice, l_.wide_limit, tile, tile, a,
+        b, s.a.batched ? 1 : 0, s.b.batched ? 1 : 0, out);
+    fragment_.run.push_back(contraction_node(
+        at_.program, context_.entry("wide"),
+        {ceil_div(s.m, tile) * ceil_div(s.n, tile), l_.parts, s.batch}, 256, 0, entry, workspaces));
+  }
+
+  const ContractionForms& at_;
+  const EmitContext& context_;
+  Fp16x3Parameters p_;
+  Layout l_;
+  OperandText a_, b_;
+  EpilogueText epilogue_;
+  Buffers buffers_;
+  Fragment fragment_;
+};
+
+}  // namespace
+
+std::optional<double> fp16x3_cost(const ContractionForms& at) {
+  const ContractionSite& s = at.site;
+  // A fragment is 16 wide; below that most of a tile is padding.
+  if (s.m < 32 || s.n < 32 || s.k < 32) return std::nullopt;
+  const Choice choice = heuristic(s, at.target);
+  if (choice.time == 0) return std::nullopt;
+  const Layout l = layout_of(s, choice.parameters);
+  if (l.total > 0x7fffffff / 2) return std::nullopt;  // wide_count is 32 bits, both operands add
+  const double scale = static_cast<double>(at.target.sm_count) / 132;
+  const double split_bytes =
+      8.0 * static_cast<double>(kSlice * l.slices) *
+      static_cast<double>(l.a_batches * l.m_padded + l.b_batches * l.n_padded);
+  Work work;
+  work.bytes = minimal_bytes(at.program, at.region);
+  work.operations = s.flops() * choice.time;
+  work.operations_per_us = kFlopsPerUs * scale;
+  // Clearing the counter, split, product, wide; parts are added by one more.
+  work.launches = choice.parameters.splits > 1 ? 5 : 4;
+  const double cost = cost_of(work, at.target) + split_bytes / (kSplitBytesPerUs * scale);
+  // Few SMs are the virtual machine, whose small shapes stand for large ones: what runs there must
+  // be what a large shape would run.
+  constexpr std::int64_t kVirtualMachineSms = 8;
+  if (at.target.sm_count <= kVirtualMachineSms && std::min(s.m, s.n) >= 64 && s.k >= 64) {
+    return std::min(cost, ffma_cost(at).value_or(cost) / 2);
+  }
+  return cost;
+}
+
+ParameterSpace fp16x3_space(const ContractionForms& at) {
+  ParameterSpace space =
+      declare(heuristic(at.site, at.target).parameters, {{"tile_m", {64, 128, 256}},
+                                                         {"tile_n", {64, 128, 256}},
+                                                         {"warp_m", {32, 64}},
+                                                         {"warp_n", {32, 64}},
+                                                         {"stages", {2, 3, 4, 6}},
+                                                         {"promote", {16, 32, 64}},
+                                                         {"blocks", {1, 2, 3, 4}},
+                                                         {"splits", {1, 2, 4, 8, 16, 32, 64}}});
+  space.symbols["slices"] = ceil_div(at.site.k, kSlice);
+  space.symbols["shared_per_block"] = at.target.shared_per_block;
+  constrain(space, fmt::format("{} >= 128 && {} <= 256", kThreads, kThreads));
+  constrain(space, fmt::format("tile_m * 8 % {0} == 0 && tile_n * 8 % {0} == 0", kThreads));
+  constrain(space, fmt::format("{} / 8 <= {}", kScaleBytes, kThreads));
+  constrain(space, fmt::format("stages * {} <= shared_per_block", kStageBytes));
+  // A block costs 1 KiB of shared memory more than it asks for.
+  constrain(space,
+            fmt::format("blocks * (stages * {} + 1024) <= shared_per_block + 1024", kStageBytes));
+  constrain(space, fmt::format("{} <= 255 + 1", kRegisters));
+  constrain(space, fmt::format("blocks * {} * min(255, {}) <= 65536", kThreads, kRegisters));
+  constrain(space, "splits <= slices");
+  return space;
+}
+
+Fragment emit_fp16x3(const ContractionForms& at, const Config& config, const EmitContext& context) {
+  return Emitter(at, config, context).emit();
+}
+
+}  // namespace kw::codegen
