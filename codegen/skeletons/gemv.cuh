@@ -10,7 +10,7 @@
 
 namespace kw {
 
-constexpr int kGemvThreads = 256;
+[[maybe_unused]] constexpr int kGemvThreads = 256;
 
 struct GemvProblem {
   int rows, k;

@@ -18,6 +18,7 @@ class ContractionSkeleton final : public Skeleton {
     const ContractionForms at{program, region, *site, target};
     std::vector<Offer> offers;
     if (const auto cost = fp16x3_cost(at)) offers.push_back({"fp16x3", *cost});
+    if (const auto cost = decode_cost(at)) offers.push_back({"decode", *cost});
     if (const auto cost = gemv_cost(at)) offers.push_back({"gemv", *cost});
     if (const auto cost = ffma_cost(at)) offers.push_back({"ffma", *cost});
     return offers;
@@ -29,6 +30,7 @@ class ContractionSkeleton final : public Skeleton {
     if (!site) return {};
     const ContractionForms at{program, region, *site, target};
     if (form == "fp16x3") return fp16x3_space(at);
+    if (form == "decode") return decode_space(at);
     if (form == "gemv") return gemv_space(at);
     return ffma_space(at);
   }
@@ -38,9 +40,10 @@ class ContractionSkeleton final : public Skeleton {
     const auto site = contraction_site(program, region);
     if (!site) return fail(Errc::Internal, "contraction: not the region that was offered");
     const ContractionForms at{program, region, *site, context.target};
-    Fragment fragment = form == "fp16x3" ? emit_fp16x3(at, config, context)
-                        : form == "gemv" ? emit_gemv(at, config, context)
-                                         : emit_ffma(at, config, context);
+    Fragment fragment = form == "fp16x3"   ? emit_fp16x3(at, config, context)
+                        : form == "decode" ? emit_decode(at, config, context)
+                        : form == "gemv"   ? emit_gemv(at, config, context)
+                                           : emit_ffma(at, config, context);
     note_formats(program, {site->a.value, site->b.value, site->epilogue}, fragment);
     return fragment;
   }

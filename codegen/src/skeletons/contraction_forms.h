@@ -5,6 +5,7 @@
 //   fp16x3   operands as two FP16 terms on tensor cores (contraction_fp16x3.cuh)
 //   ffma     FP32 on the plain pipes (contraction_ffma.cuh)
 //   gemv     one side of the product is at most eight wide: bound by memory (gemv.cuh)
+//   decode   the same, the wide side stored in a block format (gemv_decode.cuh)
 
 #include <optional>
 
@@ -34,7 +35,31 @@ std::optional<double> gemv_cost(const ContractionForms& at);
 ParameterSpace gemv_space(const ContractionForms& at);
 Fragment emit_gemv(const ContractionForms& at, const Config& config, const EmitContext& context);
 
-/// Declares "// float" workspace: [parts][batch][m][n rounded up to even].
+std::optional<double> decode_cost(const ContractionForms& at);
+ParameterSpace decode_space(const ContractionForms& at);
+Fragment emit_decode(const ContractionForms& at, const Config& config, const EmitContext& context);
+
+/// Which operand is the matrix W; the other one is at most eight vectors.
+struct GemvSides {
+  bool w_is_a = true;
+  std::int64_t rows = 0, vectors = 0;
+};
+std::optional<GemvSides> gemv_sides(const ContractionSite& site);
+/// Where a GEMV kernel's sums go: the epilogue, or with several parts of k a workspace `sums`.
+struct GemvSink {
+  std::string parameter;  // of the entry, with its comma
+  std::string value;
+};
+GemvSink gemv_sink(const ContractionForms& at, const GemvSides& sides, const EpilogueText& epilogue,
+                   std::int64_t parts, EntryPointers& entry);
+/// The node of entry "gemv"; with several parts (grid[1]) also the workspace and the kernel that
+/// adds them.
+void add_gemv_nodes(const ContractionForms& at, const GemvSides& sides,
+                    const EpilogueText& epilogue, std::array<std::int64_t, 3> grid,
+                    std::int64_t shared, const EntryPointers& entry, const EmitContext& context,
+                    Fragment& fragment);
+
+/// Float workspace: [parts][batch][m][n rounded up to even].
 PlanBuffer parts_workspace(const ContractionSite& site, std::int64_t parts, std::string name);
 /// The kernel that adds the parts and applies the epilogue, as text and plan node.
 void add_finish_kernel(const ContractionForms& at, const EpilogueText& epilogue, std::int64_t parts,

@@ -84,36 +84,40 @@ const Preset kPresets[] = {
     {{64, 64, 32, 32, 4, 32, 3, 1}, 0.92},
 };
 
-/// Relative time of a schedule at a site: waves of tiles over the rate.
-double relative_time(const ContractionSite& site, const Preset& preset, std::int64_t splits,
-                     const Target& target) {
+struct Choice {
+  Fp16x3Parameters parameters;
+  double us = 0;  // of the main kernel and of adding the parts; 0: nothing fits
+};
+
+/// Full waves of padded tiles at the schedule's rate, and the parts' way through memory.
+double main_us(const ContractionSite& site, const Preset& preset, std::int64_t splits,
+               const Target& target) {
   Fp16x3Parameters p = preset.parameters;
   p.splits = splits;
   const Layout l = layout_of(site, p);
-  const std::int64_t blocks = l.tiles * l.parts * site.batch;
-  const double padding =
-      static_cast<double>(l.m_padded * l.n_padded) / static_cast<double>(site.m * site.n) *
-      static_cast<double>(l.slices_per_split * l.parts) / static_cast<double>(l.slices);
-  return padding * wave_factor(blocks, target.sm_count * p.blocks) / preset.rate;
+  const double scale = static_cast<double>(target.sm_count) / 132;
+  const double flops = 2.0 * static_cast<double>(l.m_padded * l.n_padded * site.batch) *
+                       static_cast<double>(l.slices_per_split * l.parts * kSlice);
+  const double waves = wave_factor(l.tiles * l.parts * site.batch, target.sm_count * p.blocks);
+  double us = flops * waves / (kFlopsPerUs * preset.rate * scale);
+  if (l.parts > 1) {
+    const double outputs = static_cast<double>(site.batch * site.m * site.n);
+    us += 8.0 * outputs * static_cast<double>(l.parts) / (kSplitBytesPerUs * scale) + kLaunchUs;
+  }
+  return us;
 }
 
-struct Choice {
-  Fp16x3Parameters parameters;
-  double time = 0;  // 1: every SM busy with the best schedule
-};
 Choice heuristic(const ContractionSite& site, const Target& target) {
   Choice best;
   for (const Preset& preset : kPresets) {
-    const bool fits =
-        stage_bytes(preset.parameters) * preset.parameters.stages <= target.shared_per_block;
-    for (std::int64_t splits = 1; fits && splits <= 128; splits *= 2) {
+    const Fp16x3Parameters& p = preset.parameters;
+    if (stage_bytes(p) * p.stages > target.shared_per_block) continue;
+    for (std::int64_t splits = 1; splits <= 128; splits *= 2) {
       if (splits > 1 && ceil_div(site.k, kSlice) < 8 * splits) break;
-      // Parts are written, read and added: worth it only for what they save.
-      const double cost = relative_time(site, preset, splits, target) * (splits > 1 ? 1.05 : 1.0);
-      if (best.time == 0 || cost < best.time * 0.999) {
-        best = {preset.parameters, cost};
-        best.parameters.splits = splits;
-      }
+      const double us = main_us(site, preset, splits, target);
+      if (best.us != 0 && us >= best.us) continue;
+      best = {p, us};
+      best.parameters.splits = splits;
     }
   }
   return best;
@@ -284,20 +288,15 @@ std::optional<double> fp16x3_cost(const ContractionForms& at) {
   // A fragment is 16 wide; below that most of a tile is padding.
   if (s.m < 32 || s.n < 32 || s.k < 32) return std::nullopt;
   const Choice choice = heuristic(s, at.target);
-  if (choice.time == 0) return std::nullopt;
+  if (choice.us == 0) return std::nullopt;
   const Layout l = layout_of(s, choice.parameters);
   if (l.total > 0x7fffffff / 2) return std::nullopt;  // wide_count is 32 bits, both operands add
   const double scale = static_cast<double>(at.target.sm_count) / 132;
   const double split_bytes =
       8.0 * static_cast<double>(kSlice * l.slices) *
       static_cast<double>(l.a_batches * l.m_padded + l.b_batches * l.n_padded);
-  Work work;
-  work.bytes = minimal_bytes(at.program, at.region);
-  work.operations = s.flops() * choice.time;
-  work.operations_per_us = kFlopsPerUs * scale;
-  // Clearing the counter, split, product, wide; parts are added by one more.
-  work.launches = choice.parameters.splits > 1 ? 5 : 4;
-  const double cost = cost_of(work, at.target) + split_bytes / (kSplitBytesPerUs * scale);
+  // Clearing the counter, split, product, wide.
+  const double cost = choice.us + split_bytes / (kSplitBytesPerUs * scale) + 4 * kLaunchUs;
   // Few SMs are the virtual machine, whose small shapes stand for large ones: what runs there must
   // be what a large shape would run.
   constexpr std::int64_t kVirtualMachineSms = 8;

@@ -9,7 +9,6 @@
 namespace kw::codegen {
 namespace {
 
-constexpr std::int64_t kMostVectors = 8;
 constexpr std::int64_t kThreads = 256;
 /// Rows of a thread block when W runs along its rows (gemv.cuh).
 constexpr std::int64_t kRowsAcross = 128;
@@ -26,23 +25,12 @@ struct GemvParameters {
   };
 };
 
-/// Which operand is the matrix; the other one is the vectors.
-struct Sides {
-  bool w_is_a = true;
-  std::int64_t rows = 0, vectors = 0;
-};
-std::optional<Sides> sides(const ContractionSite& site) {
-  if (site.n <= kMostVectors && site.n <= site.m) return Sides{true, site.m, site.n};
-  if (site.m <= kMostVectors) return Sides{false, site.n, site.m};
-  return std::nullopt;
-}
-
-bool matrix_along_k(const ContractionForms& at, const Sides& s) {
+bool matrix_along_k(const ContractionForms& at, const GemvSides& s) {
   const ContractionOperand& w = s.w_is_a ? at.site.a : at.site.b;
   return operand_text(at.program, w, "W").along_k;
 }
 
-GemvParameters heuristic(const ContractionForms& at, const Sides& s) {
+GemvParameters heuristic(const ContractionForms& at, const GemvSides& s) {
   GemvParameters p;
   const bool along_k = matrix_along_k(at, s);
   // Several vectors cost registers and arithmetic per load: share each load among rows instead.
@@ -61,8 +49,53 @@ GemvParameters heuristic(const ContractionForms& at, const Sides& s) {
 
 }  // namespace
 
+std::optional<GemvSides> gemv_sides(const ContractionSite& site) {
+  constexpr std::int64_t kMostVectors = 8;
+  if (site.n <= kMostVectors && site.n <= site.m) return GemvSides{true, site.m, site.n};
+  if (site.m <= kMostVectors) return GemvSides{false, site.n, site.m};
+  return std::nullopt;
+}
+
+GemvSink gemv_sink(const ContractionForms& at, const GemvSides& s, const EpilogueText& epilogue,
+                   std::int64_t parts, EntryPointers& entry) {
+  if (parts > 1) {
+    return {", float* __restrict__ sums",
+            fmt::format("kw::GemvPartials{{sums, {}, {}, {}}}", at.site.batch, s.vectors, s.rows)};
+  }
+  return {"", fmt::format("kw::GemvDirect<{}, {}>{{{}}}", !s.w_is_a, epilogue.type,
+                          epilogue_value(epilogue, entry))};
+}
+
+void add_gemv_nodes(const ContractionForms& at, const GemvSides& s, const EpilogueText& epilogue,
+                    std::array<std::int64_t, 3> grid, std::int64_t shared,
+                    const EntryPointers& entry, const EmitContext& context, Fragment& fragment) {
+  const std::int64_t parts = grid[1];
+  if (parts == 1) {
+    fragment.run.push_back(
+        contraction_node(at.program, context.entry("gemv"), grid, kThreads, shared, entry, {}));
+    return;
+  }
+  const std::int64_t outputs = at.site.batch * s.vectors * s.rows;
+  PlanBuffer buffer;
+  buffer.name = context.workspace("sums");
+  buffer.bytes = Expr(parts * outputs * 4);
+  fragment.run.push_back(contraction_node(at.program, context.entry("gemv"), grid, kThreads, shared,
+                                          entry, {buffer.name}));
+  EntryPointers finish, none;
+  const std::string direct = gemv_sink(at, s, epilogue, 1, finish).value;
+  fragment.code += fmt::format(
+      "extern \"C\" __global__ void __launch_bounds__(256)\n{}({}, float* __restrict__ sums) {{\n"
+      "  kw::gemv_finish({}, {},\n      {});\n}}\n\n",
+      context.entry("finish"), parameter_text(at.program, finish.tensors(), at.region),
+      gemv_sink(at, s, epilogue, parts, none).value, parts, direct);
+  fragment.run.push_back(contraction_node(at.program, context.entry("finish"),
+                                          {ceil_div(outputs, kThreads), 1, 1}, kThreads, 0, finish,
+                                          {buffer.name}));
+  fragment.workspaces.push_back(std::move(buffer));
+}
+
 std::optional<double> gemv_cost(const ContractionForms& at) {
-  const auto s = sides(at.site);
+  const auto s = gemv_sides(at.site);
   if (!s) return std::nullopt;
   const GemvParameters p = heuristic(at, *s);
   const std::int64_t blocks =
@@ -71,13 +104,17 @@ std::optional<double> gemv_cost(const ContractionForms& at) {
   const double busy =
       std::min(1.0, static_cast<double>(blocks) / static_cast<double>(at.target.sm_count));
   work.bytes = minimal_bytes(at.program, at.region) / busy;
-  work.operations = at.site.flops();  // an FFMA and its share of loads
+  // An FFMA and its share of loads, and what it takes to make an element of W.
+  const ContractionOperand& w = s->w_is_a ? at.site.a : at.site.b;
+  work.operations = at.site.flops() + static_cast<double>(s->rows * at.site.batch) *
+                                          static_cast<double>(at.site.k) *
+                                          operations_of(at.program.scalars, {w.value});
   work.launches = p.parts > 1 ? 2 : 1;
   return cost_of(work, at.target);
 }
 
 ParameterSpace gemv_space(const ContractionForms& at) {
-  const auto s = sides(at.site);
+  const auto s = gemv_sides(at.site);
   if (!s) return {};
   ParameterSpace space = declare(
       heuristic(at, *s),
@@ -92,7 +129,7 @@ ParameterSpace gemv_space(const ContractionForms& at) {
 Fragment emit_gemv(const ContractionForms& at, const Config& config, const EmitContext& context) {
   const auto p = read_parameters<GemvParameters>(config);
   const ContractionSite& site = at.site;
-  const Sides s = *sides(site);
+  const GemvSides s = *gemv_sides(site);
   const ContractionOperand& w_side = s.w_is_a ? site.a : site.b;
   const ContractionOperand& x_side = s.w_is_a ? site.b : site.a;
   const OperandText w = operand_text(at.program, w_side, context.type_name("W"));
@@ -106,11 +143,7 @@ Fragment emit_gemv(const ContractionForms& at, const Config& config, const EmitC
   fragment.code = w.definitions + x.definitions + epilogue.definitions;
   EntryPointers entry;
   const std::string w_value = operand_value(w, entry), x_value = operand_value(x, entry);
-  const std::string direct = fmt::format("kw::GemvDirect<{}, {}>", !s.w_is_a, epilogue.type);
-  const std::string partials =
-      fmt::format("kw::GemvPartials{{sums, {}, {}, {}}}", site.batch, s.vectors, s.rows);
-  const std::string sink =
-      parts > 1 ? partials : fmt::format("{}{{{}}}", direct, epilogue_value(epilogue, entry));
+  const GemvSink sink = gemv_sink(at, s, epilogue, parts, entry);
   const std::string call =
       w.along_k ? fmt::format("kw::gemv_along_k<{}, {}, {}>", p.rows, s.vectors, p.unroll)
                 : fmt::format("kw::gemv_along_rows<{}, {}>", s.vectors, p.unroll);
@@ -118,31 +151,12 @@ Fragment emit_gemv(const ContractionForms& at, const Config& config, const EmitC
       "extern \"C\" __global__ void __launch_bounds__(256)\n{}({}{}) {{\n"
       "  const kw::GemvProblem problem{{{}, {}, {}, {}, {}}};\n"
       "  {}(problem, {}, {},\n      {});\n}}\n\n",
-      context.entry("gemv"), parameter_text(at.program, entry.tensors(), at.region),
-      parts > 1 ? ", float* __restrict__ sums" : "", s.rows, site.k, k_per_part,
-      w_side.batched ? 1 : 0, x_side.batched ? 1 : 0, call, w_value, x_value, sink);
-  const std::string sums = context.workspace("sums");
-  fragment.run.push_back(contraction_node(
-      at.program, context.entry("gemv"),
-      {ceil_div(s.rows, w.along_k ? p.rows : kRowsAcross), parts, site.batch}, kThreads, 0, entry,
-      parts > 1 ? std::vector<std::string>{sums} : std::vector<std::string>{}));
-  if (parts > 1) {
-    PlanBuffer buffer;
-    buffer.name = sums;
-    const std::int64_t outputs = site.batch * s.vectors * s.rows;
-    buffer.bytes = Expr(parts * outputs * 4);
-    fragment.workspaces.push_back(std::move(buffer));
-    EntryPointers finish;
-    const std::string value = epilogue_value(epilogue, finish);
-    fragment.code += fmt::format(
-        "extern \"C\" __global__ void __launch_bounds__(256)\n{}({}, float* __restrict__ sums) {{\n"
-        "  kw::gemv_finish({}, {},\n      {}{{{}}});\n}}\n\n",
-        context.entry("finish"), parameter_text(at.program, finish.tensors(), at.region), partials,
-        parts, direct, value);
-    fragment.run.push_back(contraction_node(at.program, context.entry("finish"),
-                                            {ceil_div(outputs, kThreads), 1, 1}, kThreads, 0,
-                                            finish, {sums}));
-  }
+      context.entry("gemv"), parameter_text(at.program, entry.tensors(), at.region), sink.parameter,
+      s.rows, site.k, k_per_part, w_side.batched ? 1 : 0, x_side.batched ? 1 : 0, call, w_value,
+      x_value, sink.value);
+  add_gemv_nodes(at, s, epilogue,
+                 {ceil_div(s.rows, w.along_k ? p.rows : kRowsAcross), parts, site.batch}, 0, entry,
+                 context, fragment);
   return fragment;
 }
 
