@@ -84,6 +84,11 @@ const Preset kPresets[] = {
     {{64, 64, 32, 32, 4, 32, 3, 1}, 0.92},
 };
 
+/// Thread blocks whose shared memory fits on an SM; each costs 1 KiB more than it asks for.
+std::int64_t resident(const Fp16x3Parameters& p, const Target& target) {
+  return (target.shared_per_block + 1024) / (stage_bytes(p) * p.stages + 1024);
+}
+
 struct Choice {
   Fp16x3Parameters parameters;
   double us = 0;  // of the main kernel and of adding the parts; 0: nothing fits
@@ -110,11 +115,13 @@ double main_us(const ContractionSite& site, const Preset& preset, std::int64_t s
 Choice heuristic(const ContractionSite& site, const Target& target) {
   Choice best;
   for (const Preset& preset : kPresets) {
-    const Fp16x3Parameters& p = preset.parameters;
-    if (stage_bytes(p) * p.stages > target.shared_per_block) continue;
+    Preset fitted = preset;
+    Fp16x3Parameters& p = fitted.parameters;
+    p.blocks = std::min(p.blocks, resident(p, target));
+    if (p.blocks == 0) continue;
     for (std::int64_t splits = 1; splits <= 128; splits *= 2) {
       if (splits > 1 && ceil_div(site.k, kSlice) < 8 * splits) break;
-      const double us = main_us(site, preset, splits, target);
+      const double us = main_us(site, fitted, splits, target);
       if (best.us != 0 && us >= best.us) continue;
       best = {p, us};
       best.parameters.splits = splits;
@@ -322,7 +329,6 @@ ParameterSpace fp16x3_space(const ContractionForms& at) {
   constrain(space, fmt::format("tile_m * 8 % {0} == 0 && tile_n * 8 % {0} == 0", kThreads));
   constrain(space, fmt::format("{} / 8 <= {}", kScaleBytes, kThreads));
   constrain(space, fmt::format("stages * {} <= shared_per_block", kStageBytes));
-  // A block costs 1 KiB of shared memory more than it asks for.
   constrain(space,
             fmt::format("blocks * (stages * {} + 1024) <= shared_per_block + 1024", kStageBytes));
   constrain(space, fmt::format("{} <= 255 + 1", kRegisters));
