@@ -13,6 +13,7 @@ timed by a pair of events around one forward; median of at least --samples sampl
 """
 
 import argparse
+import gc
 import json
 import os
 import queue
@@ -172,6 +173,20 @@ def _note(result, what, timing):
     result.setdefault("samples", {})[what] = timing["samples"]
 
 
+def estimate_bytes(path):
+    """Bytes of parameters, inputs and every intermediate of one forward, from shapes alone."""
+    from kw_bridge.small import shape_graph
+
+    sizes = {"f64": 8, "i64": 8, "f16": 2, "bf16": 2, "i16": 2, "i8": 1, "u8": 1, "bool": 1}
+    total = 0
+    for value in shape_graph(source.Source(path), {})["values"]:
+        count = sizes.get(value["dtype"], 4)
+        for extent in value["shape"]:
+            count *= extent
+        total += count
+    return total
+
+
 def _smi(fields):
     command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", "--id=0"]
     try:
@@ -192,6 +207,15 @@ def clocks():
     return found
 
 
+def _reply(device, request):
+    what = request.get("what", "run")
+    if what == "describe":
+        return {**device.describe(), "torch": device.torch.__version__}
+    if what == "estimate":
+        return {"bytes": estimate_bytes(request["path"])}
+    return run_problem(device, request)
+
+
 def worker(device_name):
     """Reads requests, writes results, until the input ends."""
     out = os.fdopen(os.dup(1), "w")
@@ -203,15 +227,14 @@ def worker(device_name):
             device = device or Device(device_name)
             if device.cuda:
                 device.torch.cuda.reset_peak_memory_stats()
-            reply = device.describe() if request.get("describe") else run_problem(device, request)
-            if request.get("describe"):
-                reply["torch"] = device.torch.__version__
+            reply = _reply(device, request)
         except Exception as error:
             reply = {"problem": request.get("problem"), "error": source.describe(error)}
         out.write(json.dumps(reply) + "\n")
         out.flush()
         if device is not None:
             device.torch.compiler.reset()
+            gc.collect()
             if device.cuda:
                 device.torch.cuda.empty_cache()
 
@@ -291,30 +314,17 @@ class MemoryBudget:
             self.changed.notify_all()
 
 
-def estimate_bytes(path):
-    """Bytes of parameters, inputs and every intermediate of one forward, from shapes alone."""
-    from kw_bridge.small import shape_graph
-
-    sizes = {"f64": 8, "i64": 8, "f16": 2, "bf16": 2, "i16": 2, "i8": 1, "u8": 1, "bool": 1}
-    try:
-        graph = shape_graph(source.Source(path), {})
-    except BridgeError:
-        return 1 << 62
-    total = 0
-    for value in graph["values"]:
-        count = sizes.get(value["dtype"], 4)
-        for extent in value["shape"]:
-            count *= extent
-        total += count
-    return total
-
-
-def warm_compile(requests, device, environment, jobs, budget_bytes, timeout_s):
-    """Fills the shared inductor cache, so that the measuring process compiles nothing."""
+def warm_compile(requests, own, device, environment, jobs, budget_bytes, timeout_s):
+    """Fills the shared inductor cache, so that the measuring process compiles nothing. `own` estimates
+    how much memory each problem takes; one whose estimate fails is compiled alone."""
     budget = MemoryBudget(budget_bytes)
+    sized = []
+    for request in requests:
+        answer = own.ask({"what": "estimate", "path": request["path"]}, 30)
+        sized.append((answer.get("bytes", 1 << 62) + (2 << 30), request))
+    own.stop()  # its context's memory belongs to the compilations
     waiting = queue.Queue()
-    sized = sorted(((estimate_bytes(r["path"]) + (2 << 30), r) for r in requests), key=lambda x: -x[0])
-    for item in sized:
+    for item in sorted(sized, key=lambda x: -x[0]):
         waiting.put(item)
 
     def serve():
@@ -383,14 +393,15 @@ def _measure_all(arguments):
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kw_inductor_") as cache:
         environment = {"TORCHINDUCTOR_CACHE_DIR": cache, "TORCHINDUCTOR_FX_GRAPH_CACHE": "1", **os.environ}
+        if arguments.jobs > 1:  # problems are compiled side by side; a pool inside each only adds start-up
+            environment["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
         own = Worker(arguments.device, environment)
-        header = own.ask({"describe": True}, 120)
+        header = own.ask({"what": "describe"}, 120)
         if "error" in header:
             own.stop()
             raise BridgeError(header["error"])
         if not arguments.no_compile and arguments.jobs > 1:
-            own.stop()  # its context's memory belongs to the compilations
-            warm_compile(requests, arguments.device, environment, arguments.jobs,
+            warm_compile(requests, own, arguments.device, environment, arguments.jobs,
                          int(arguments.memory_gib * 2**30), 2 * arguments.timeout)  # fmt: skip
         warm_s = time.monotonic() - begin
         out = sys.stdout if arguments.output == "-" else open(arguments.output, "w", encoding="utf-8")

@@ -54,6 +54,10 @@ class SmallShapes(ModelFileTest):
         sizes, _ = self.sizes("return x.relu()", "[torch.rand(*shape)]", "shape = (4096, 8192)")
         self.assertEqual(sorted(sizes), ["shape[0]", "shape[1]"])
 
+    def test_sizes_of_an_unpacked_tuple_count(self):
+        sizes, _ = self.sizes("return x.relu()", "[torch.rand(M, N)]", "M, N = 4096, 8192")
+        self.assertEqual(sorted(sizes), ["M", "N"])
+
     def test_a_file_without_sizes_says_so(self):
         with self.assertRaisesRegex(BridgeError, "no module-level sizes"):
             self.sizes("return x.relu()", "[torch.rand(4096, 8192)]", "")

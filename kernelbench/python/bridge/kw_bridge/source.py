@@ -17,16 +17,12 @@ SEED = 42  # the seed of KernelBench's set_seed before inputs and before the con
 
 
 class Constant:
-    """A module-level integer, or one element of a module-level tuple or list of integers."""
+    """A module-level integer: `N = 4096`, an element of `shape = (32, 64)`, or N of `M, N = 32, 64`."""
 
-    def __init__(self, name, index, value):
+    def __init__(self, label, name, value):
+        self.label = label  # "N", "shape[1]"
         self.name = name
-        self.index = index  # None, or the position in the tuple
         self.value = value
-
-    @property
-    def label(self):
-        return self.name if self.index is None else f"{self.name}[{self.index}]"
 
 
 def _integer(node):
@@ -52,11 +48,41 @@ def _integer(node):
     return None
 
 
-def _assignments(tree):
+class _Slot:
+    """A place in the syntax tree that holds the value of a module-level name."""
+
+    def __init__(self, label, name, holder, key):
+        self.label = label
+        self.name = name
+        self._holder = holder  # a list of expressions, or an assignment
+        self._key = key
+
+    @property
+    def expression(self):
+        return self._holder[self._key] if isinstance(self._holder, list) else self._holder.value
+
+    def replace(self, value):
+        if isinstance(self._holder, list):
+            self._holder[self._key] = ast.Constant(value)
+        else:
+            self._holder.value = ast.Constant(value)
+
+
+def _slots(tree):
     for statement in tree.body:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            if isinstance(statement.targets[0], ast.Name):
-                yield statement.targets[0].id, statement
+        if not isinstance(statement, ast.Assign):
+            continue
+        target, value = statement.targets[0], statement.value
+        several = isinstance(value, (ast.Tuple, ast.List))
+        if isinstance(target, ast.Name) and several:
+            for index in range(len(value.elts)):
+                yield _Slot(f"{target.id}[{index}]", target.id, value.elts, index)
+        elif isinstance(target, ast.Name):
+            yield _Slot(target.id, target.id, statement, None)
+        elif isinstance(target, ast.Tuple) and several and len(target.elts) == len(value.elts):
+            for index, name in enumerate(target.elts):
+                if isinstance(name, ast.Name):
+                    yield _Slot(name.id, name.id, value.elts, index)
 
 
 class Source:
@@ -76,31 +102,16 @@ class Source:
             raise BridgeError(f"{path} is not Python: {error}") from None
 
     def constants(self):
-        found = []
-        for name, statement in _assignments(self.tree):
-            value = _integer(statement.value)
-            if value is not None:
-                found.append(Constant(name, None, value))
-            elif isinstance(statement.value, (ast.Tuple, ast.List)):
-                for index, element in enumerate(statement.value.elts):
-                    value = _integer(element)
-                    if value is not None:
-                        found.append(Constant(name, index, value))
-        return found
+        found = ((slot, _integer(slot.expression)) for slot in _slots(self.tree))
+        return [Constant(slot.label, slot.name, value) for slot, value in found if value is not None]
 
     def _rewritten(self, sizes):
-        unused = set(sizes)
         tree = ast.parse(ast.unparse(self.tree), filename=self.path)
-        for name, statement in _assignments(tree):
-            if name in sizes:
-                statement.value = ast.Constant(sizes[name])
-                unused.discard(name)
-            elif isinstance(statement.value, (ast.Tuple, ast.List)):
-                for index in range(len(statement.value.elts)):
-                    label = f"{name}[{index}]"
-                    if label in sizes:
-                        statement.value.elts[index] = ast.Constant(sizes[label])
-                        unused.discard(label)
+        unused = set(sizes)
+        for slot in _slots(tree):
+            if slot.label in sizes:
+                slot.replace(sizes[slot.label])
+                unused.discard(slot.label)
         if unused:
             names = ", ".join(constant.label for constant in self.constants())
             raise BridgeError(
