@@ -3,32 +3,37 @@
 Everything is read off a graph document, so that the rule can be checked without torch.
 """
 
+import dataclasses
 from math import prod
 
-FLOP_BUDGET = 5_000_000  # multiply-adds count as two
-ELEMENT_BUDGET = 100_000  # of the largest tensor
 
-
+@dataclasses.dataclass(frozen=True)
 class Tier:
-    """Floors, from the most telling to the least; the first tier that fits the budget is taken."""
+    """Floors, from the most telling to the least; the first tier that fits its budget is taken."""
 
-    def __init__(self, tile, row, column, stream, rows, last):
-        self.tile = tile  # M, N and K of a product
-        self.row = row  # elements of a contiguous row that is reduced or normalised
-        self.column = column  # elements along a strided reduction, and beside it
-        self.stream = stream  # elements of a pointwise result, or of a reduction to a scalar
-        self.rows = rows  # rows, when rows are so short that a block holds several
-        self.last = last  # last extent of a pointwise or pooled result: two warps and a tail
+    tile: int  # M and N of a product
+    depth: int  # K of a product
+    row: int  # elements of a contiguous row that is reduced or normalised
+    column: int  # elements along a strided reduction, and beside it
+    stream: int  # elements of a pointwise result, or of a reduction to a scalar
+    rows: int  # rows, when rows are so short that a block holds several
+    last: int  # last extent of a pointwise or pooled result: two warps and a tail
+    distinct: bool = True  # different sizes get different values
+    flops: int = 5_000_000  # of all products; a multiply-add counts as two
+    elements: int = 100_000  # of the largest tensor
 
 
 TIERS = [
-    Tier(tile=129, row=8193, column=129, stream=12289, rows=33, last=65),
-    Tier(tile=129, row=2049, column=129, stream=12289, rows=33, last=65),
-    Tier(tile=129, row=129, column=129, stream=3073, rows=33, last=65),
-    Tier(tile=65, row=129, column=65, stream=3073, rows=17, last=65),
-    Tier(tile=65, row=33, column=33, stream=1025, rows=9, last=33),
-    Tier(tile=33, row=33, column=33, stream=257, rows=3, last=17),
-]
+    Tier(tile=129, depth=129, row=8193, column=129, stream=12289, rows=33, last=65),
+    Tier(tile=129, depth=129, row=2049, column=129, stream=12289, rows=33, last=65),
+    Tier(tile=129, depth=129, row=129, column=129, stream=3073, rows=33, last=65),
+    Tier(tile=65, depth=129, row=129, column=65, stream=3073, rows=17, last=65),
+    Tier(tile=33, depth=65, row=33, column=33, stream=1025, rows=9, last=33),
+    Tier(tile=33, depth=65, row=33, column=33, stream=1025, rows=9, last=33,
+         distinct=False, flops=20_000_000, elements=400_000),
+    Tier(tile=17, depth=65, row=33, column=33, stream=257, rows=3, last=17,
+         distinct=False, flops=20_000_000, elements=400_000),
+]  # fmt: skip
 SHORT_ROW = 1024  # rows up to this many elements share a block
 VECTOR = 16  # a product with M or N below this is a matrix-vector product
 
@@ -150,7 +155,10 @@ def floors(original, tier):
         if kind in ("M", "N", "K"):
             part = what[len(kind) :]
             thin = min(found[index, f"M{part}"], found[index, f"N{part}"]) < VECTOR
-            floor = tier.tile if not thin else (min(tier.row, 2049) if kind == "K" else tier.rows)
+            if kind == "K":
+                floor = max(tier.depth, min(tier.row, 2049)) if thin else tier.depth
+            else:
+                floor = tier.rows if thin else tier.tile
         elif kind == "batch":
             floor = 2
         elif kind == "length":

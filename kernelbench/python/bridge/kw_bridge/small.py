@@ -91,7 +91,7 @@ class Shrinker:
         original = self.graph({})
         sizes = {}
         for knob in knobs:
-            taken = set(sizes.values())
+            taken = set(sizes.values()) if tier.distinct else set()
             ladder = [v for v in knob.ladder() if v not in taken or v == knob.original]
             best = self._lowest(knob, ladder, sizes, original, tier)
             if best == knob.original:  # distinct values are a wish, not a need
@@ -121,16 +121,15 @@ def shrink(source):
     knobs = shrinker.knobs()
     if not knobs:
         raise BridgeError(f"{source.path} has no module-level sizes that can shrink")
-    least = None
     for number, tier in enumerate(demands.TIERS, start=1):
         sizes = shrinker.shrink(knobs, tier)
         graph = shrinker.graph(sizes)
-        least = (demands.flops(graph), demands.largest(graph), sizes)
-        if least[0] <= demands.FLOP_BUDGET and least[1] <= demands.ELEMENT_BUDGET:
+        work, largest = demands.flops(graph), demands.largest(graph)
+        if work <= tier.flops and largest <= tier.elements:
             return sizes, {"small_tier": str(number)}
     raise BridgeError(
-        f"{source.path} has no small variant within {demands.FLOP_BUDGET} operations and "
-        f"{demands.ELEMENT_BUDGET} elements: at {_text(least[2])} it still has {least[0]} and {least[1]}"
+        f"{source.path} has no small variant within {tier.flops} operations and {tier.elements} elements: "
+        f"at {_text(sizes)} it still has {work} and {largest}"
     )
 
 
