@@ -390,7 +390,7 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
   const int m0 = tile.m * Tile::kTileM, n0 = tile.n * Tile::kTileN;
   const int first_slice = static_cast<int>(blockIdx.y) * p.slices_per_split;
   const int last_slice = min(p.a.slices, first_slice + p.slices_per_split);
-  const int slabs = (last_slice - first_slice) * 4;
+  const int slabs = min(p.a.slabs, last_slice * 4) - first_slice * 4;
 
   // What this thread copies of every slab: neighbouring threads, neighbouring 16 bytes.
   const int a_batch = p.a_batched ? batch : 0, b_batch = p.b_batched ? batch : 0;

@@ -13,7 +13,7 @@
 // Layout of the terms: [batch][slab of 32 k][row][128 bytes] = 32 h, then 32 l, as eight 16-byte
 // chunks; chunk c lies at c ^ (row & 7), so that a tile is one contiguous run in global memory and
 // free of bank conflicts in shared memory as it stands. Rows are padded to the main kernel's tile
-// and k to 128, with zeros.
+// and k to 32, with zeros.
 
 namespace kw {
 
@@ -85,16 +85,16 @@ __device__ __forceinline__ SplitScale split_scale(const Magnitudes& m) {
 
 // Where an operand's split goes.
 struct SplitTarget {
-  unsigned char* __restrict__ terms;  // [batch][4 * slices][rows_padded][128]
+  unsigned char* __restrict__ terms;  // [batch][slabs][rows_padded][128]
   float* __restrict__ scales;         // [batch][slices][rows_padded / Group]
   unsigned char* __restrict__ wide;   // [batch][slices][rows_padded / block], block = 16 or 32 rows
   unsigned* __restrict__ wide_count;  // one word: 16 x 32 x 128 products left to the wide path
-  int rows, k, rows_padded, slices;
+  int rows, k, rows_padded;
+  int slices, slabs;            // of 128 and of 32 k
   unsigned products_per_block;  // of those, what one flagged block of this operand costs
 
   __device__ __forceinline__ unsigned char* line(int batch, int slab, int row) const {
-    return terms +
-           ((static_cast<long long>(batch) * (4 * slices) + slab) * rows_padded + row) * 128;
+    return terms + ((static_cast<long long>(batch) * slabs + slab) * rows_padded + row) * 128;
   }
 };
 
@@ -167,7 +167,9 @@ __device__ __forceinline__ void split_tile(const Operand& operand, const SplitTa
         split_pair(v[i].x, v[i].y, scale.up, h.x, l.x);
         split_pair(v[i].z, v[i].w, scale.up, h.y, l.y);
       }
-      unsigned char* line = out.line(batch, slice * 4 + (lane >> 3), row0 + row) + (lane & 1) * 8;
+      const int slab = slice * 4 + (lane >> 3);
+      if (slab >= out.slabs) continue;
+      unsigned char* line = out.line(batch, slab, row0 + row) + (lane & 1) * 8;
       const int chunk = ((lane & 7) >> 1) ^ (row & 7);
       *reinterpret_cast<uint2*>(line + chunk * 16) = h;
       *reinterpret_cast<uint2*>(line + (chunk ^ 4) * 16) = l;
@@ -248,7 +250,9 @@ __device__ __forceinline__ void split_tile(const Operand& operand, const SplitTa
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const int piece = i * kSplitThreads + static_cast<int>(threadIdx.x);  // 512 of each slab
-      uint4* line = reinterpret_cast<uint4*>(out.line(batch, slice * 4 + piece / 512, row0));
+      const int slab = slice * 4 + piece / 512;
+      if (slab >= out.slabs) break;
+      uint4* line = reinterpret_cast<uint4*>(out.line(batch, slab, row0));
       line[piece & 511] = shared.staged[piece];
     }
   }

@@ -338,8 +338,10 @@ Workspace make_workspace(const Shape& s) {
   w.a_wide = device_array<unsigned char>(static_cast<std::size_t>(mp) / 16 * slices);
   w.b_wide = device_array<unsigned char>(static_cast<std::size_t>(np) / 32 * slices);
   w.wide_count = device_array<unsigned>(1);
-  w.p.a = {w.a_terms, w.a_scales, w.a_wide, w.wide_count, s.m, s.k, mp, slices, unsigned(np / 32)};
-  w.p.b = {w.b_terms, w.b_scales, w.b_wide, w.wide_count, s.n, s.k, np, slices, unsigned(mp / 16)};
+  w.p.a = {w.a_terms, w.a_scales, w.a_wide, w.wide_count, s.m,
+           s.k,       mp,         slices,   slices * 4,   unsigned(np / 32)};
+  w.p.b = {w.b_terms, w.b_scales, w.b_wide, w.wide_count, s.n,
+           s.k,       np,         slices,   slices * 4,   unsigned(mp / 16)};
   w.p.a_batched = w.p.b_batched = 1;
   w.total = unsigned(mp / 16) * unsigned(np / 32) * unsigned(slices);
   w.p.wide_limit = w.total / 50;

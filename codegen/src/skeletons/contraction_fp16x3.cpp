@@ -15,6 +15,7 @@ constexpr double kFlopsPerUs = 118e6;
 /// Of the split pass, read and written together.
 constexpr double kSplitBytesPerUs = 2.9e6;
 constexpr std::int64_t kSlice = 128;  // k per scale (contraction_split.cuh)
+constexpr std::int64_t kSlab = 32;    // k per 128-byte line of terms
 constexpr std::int64_t kSplitRows = 64;
 /// In-kernel wide products run at about a tenth of the main path's speed; past this share of all
 /// products the separate kernel is faster.
@@ -55,7 +56,7 @@ std::int64_t threads(const Fp16x3Parameters& p) {
 }
 
 struct Layout {
-  std::int64_t m_padded, n_padded, slices, slices_per_split, parts, a_batches, b_batches;
+  std::int64_t m_padded, n_padded, slices, slabs, slices_per_split, parts, a_batches, b_batches;
   std::int64_t tiles, total, wide_limit;  // total: products of 16 x 32 x 128
 };
 Layout layout_of(const ContractionSite& site, const Fp16x3Parameters& p) {
@@ -63,6 +64,8 @@ Layout layout_of(const ContractionSite& site, const Fp16x3Parameters& p) {
   l.m_padded = round_up(site.m, p.tile_m);
   l.n_padded = round_up(site.n, p.tile_n);
   l.slices = ceil_div(site.k, kSlice);
+  // Long runs on the tensor core must be whole.
+  l.slabs = round_up(ceil_div(site.k, kSlab), std::max<std::int64_t>(p.promote / kSlab, 1));
   l.slices_per_split = ceil_div(l.slices, p.splits);
   l.parts = ceil_div(l.slices, l.slices_per_split);
   l.a_batches = site.a.batched ? site.batch : 1;
@@ -101,8 +104,9 @@ double main_us(const ContractionSite& site, const Preset& preset, std::int64_t s
   p.splits = splits;
   const Layout l = layout_of(site, p);
   const double scale = static_cast<double>(target.sm_count) / 132;
-  const double flops = 2.0 * static_cast<double>(l.m_padded * l.n_padded * site.batch) *
-                       static_cast<double>(l.slices_per_split * l.parts * kSlice);
+  const double flops =
+      2.0 * static_cast<double>(l.m_padded * l.n_padded * site.batch) *
+      static_cast<double>(l.parts > 1 ? l.slices_per_split * l.parts * kSlice : l.slabs * kSlab);
   const double waves = wave_factor(l.tiles * l.parts * site.batch, target.sm_count * p.blocks);
   double us = flops * waves / (kFlopsPerUs * preset.rate * scale);
   if (l.parts > 1) {
@@ -180,8 +184,8 @@ class Emitter {
 
   void add_workspaces() {
     const std::int64_t a = l_.a_batches * l_.slices, b = l_.b_batches * l_.slices;
-    buffers_.a_terms = workspace("a_terms", a * l_.m_padded * 4 * kSlice);
-    buffers_.b_terms = workspace("b_terms", b * l_.n_padded * 4 * kSlice);
+    buffers_.a_terms = workspace("a_terms", l_.a_batches * l_.slabs * l_.m_padded * 4 * kSlab);
+    buffers_.b_terms = workspace("b_terms", l_.b_batches * l_.slabs * l_.n_padded * 4 * kSlab);
     buffers_.a_scales = workspace("a_scales", a * l_.m_padded * 4);
     buffers_.b_scales = workspace("b_scales", b * l_.n_padded / 32 * 4);
     buffers_.a_wide = workspace("a_wide", a * l_.m_padded / 16);
@@ -205,9 +209,9 @@ class Emitter {
     const std::int64_t sharing = of_a ? s.batch / l_.a_batches : s.batch / l_.b_batches;
     const std::int64_t products = sharing * (of_a ? l_.n_padded / 32 : l_.m_padded / 16);
     const char side = of_a ? 'a' : 'b';
-    return fmt::format("{{{0}_terms, {0}_scales, {0}_wide, wide_count, {1}, {2}, {3}, {4}, {5}u}}",
-                       side, of_a ? s.m : s.n, s.k, of_a ? l_.m_padded : l_.n_padded, l_.slices,
-                       products);
+    return fmt::format(
+        "{{{0}_terms, {0}_scales, {0}_wide, wide_count, {1}, {2}, {3}, {4}, {5}, {6}u}}", side,
+        of_a ? s.m : s.n, s.k, of_a ? l_.m_padded : l_.n_padded, l_.slices, l_.slabs, products);
   }
 
   void add_split() {
@@ -300,7 +304,7 @@ std::optional<double> fp16x3_cost(const ContractionForms& at) {
   if (l.total > 0x7fffffff / 2) return std::nullopt;  // wide_count is 32 bits, both operands add
   const double scale = static_cast<double>(at.target.sm_count) / 132;
   const double split_bytes =
-      8.0 * static_cast<double>(kSlice * l.slices) *
+      8.0 * static_cast<double>(kSlab * l.slabs) *
       static_cast<double>(l.a_batches * l.m_padded + l.b_batches * l.n_padded);
   // Clearing the counter, split, product, wide.
   const double cost = choice.us + split_bytes / (kSplitBytesPerUs * scale) + 4 * kLaunchUs;
