@@ -1,6 +1,7 @@
 // Pointwise functions of two and three tensors. Either operand of a binary operator may be a
 // number, in attribute "other" (or "self", where the left one is).
 
+#include "functions.h"
 #include "operator.h"
 
 namespace kw::reference {
@@ -46,24 +47,25 @@ Result<Outputs> binary(const Call& call) {
   return one(std::move(out));
 }
 
-Num times(Num a, Num b) { return a * b; }
-
 Result<Outputs> add(const Call& call) {
   KW_ASSIGN(const Operands o, operands(call));
   KW_ASSIGN(const Num alpha, alpha_of(call));
-  KW_ASSIGN(Tensor out, map2(call, o.left, o.right, [=](Num a, Num b) { return a + alpha * b; }));
+  KW_ASSIGN(Tensor out,
+            map2(call, o.left, o.right, [=](Num a, Num b) { return plus_scaled(a, b, alpha); }));
   return one(std::move(out));
 }
 Result<Outputs> sub(const Call& call) {
   KW_ASSIGN(const Operands o, operands(call));
   KW_ASSIGN(const Num alpha, alpha_of(call));
-  KW_ASSIGN(Tensor out, map2(call, o.left, o.right, [=](Num a, Num b) { return a - alpha * b; }));
+  KW_ASSIGN(Tensor out,
+            map2(call, o.left, o.right, [=](Num a, Num b) { return minus_scaled(a, b, alpha); }));
   return one(std::move(out));
 }
 Result<Outputs> rsub(const Call& call) {
   KW_ASSIGN(const Operands o, operands(call));
   KW_ASSIGN(const Num alpha, alpha_of(call));
-  KW_ASSIGN(Tensor out, map2(call, o.left, o.right, [=](Num a, Num b) { return b - alpha * a; }));
+  KW_ASSIGN(Tensor out,
+            map2(call, o.left, o.right, [=](Num a, Num b) { return minus_scaled(b, a, alpha); }));
   return one(std::move(out));
 }
 
@@ -85,28 +87,6 @@ Result<Outputs> div(const Call& call) {
   return one(std::move(out));
 }
 
-Num power(Num x, Num p) {
-  const double v = std::pow(x.v, p.v);
-  if (x.e == kInf || p.e == kInf) return {v, kInf};
-  if (p.e == 0) {
-    if (p.v == 0) return {1, 0};
-    if (p.v == 1) return x;
-    if (p.v == 2) return x * x;
-    if (p.v == 3) return x * x * x;
-    if (p.v == 0.5) return sqrt(x);
-    if (p.v == -1) return constant(1) / x;
-  }
-  if (std::isnan(v)) return {v, x.e > 0 ? kInf : 0};
-  double spread = 0;
-  for (const double dx : {-x.e, x.e}) {
-    for (const double dp : {-p.e, p.e}) {
-      const double w = std::pow(x.v + dx, p.v + dp);
-      spread = std::isnan(w) ? kInf : std::fmax(spread, std::fabs(w - v));
-    }
-  }
-  if (x.e >= std::fabs(x.v) && x.e > 0) spread = std::fmax(spread, std::fabs(v));  // crosses zero
-  return settle(v, std::isinf(v) && spread == 0 ? 0 : spread, 8);
-}
 Result<Outputs> pow_op(const Call& call) {
   KW_ASSIGN(const Operands o, operands(call, "exponent"));
   KW_ASSIGN(Tensor out, map2(call, o.left, o.right, power));

@@ -39,22 +39,13 @@ std::string_view base_name(std::string_view op) {
 }
 
 /// Rounds to a narrow dtype, and finds where FP32 (or less) overflows although double did not.
-void settle_output(Tensor& t, DType type) {
+void settle_tensor(Tensor& t, DType type) {
   if (!is_floating(type) || type == DType::F64) return;
   const double limit = largest_finite(type);
   const double roundoff = type == DType::F32 ? 0 : output_roundoff(type);
+  const double quantum = type == DType::F16 ? 0x1p-24 : kTiny;
   for (std::size_t i = 0; i < t.size(); ++i) {
-    const double v = t.value[i];
-    const double e = t.bound_at(i);
-    if (!std::isfinite(v) || e == kUnjudged) continue;
-    if (std::isnan(e)) {
-      store(t, i, {v, kUnjudged});
-    } else if (std::fabs(v) + e > limit) {
-      const bool certain = std::fabs(v) - e > limit * (1 + 0x1p-7);
-      store(t, i, {std::copysign(certain ? kInf : std::fabs(v), v), certain ? 0 : kUnjudged});
-    } else if (roundoff > 0) {
-      store(t, i, {v, e + roundoff * std::fabs(v) + (type == DType::F16 ? 0x1p-24 : kTiny)});
-    }
+    store(t, i, settle_output(num_at(t, i), limit, roundoff, quantum));
   }
   if (std::all_of(t.bound.begin(), t.bound.end(), [](double e) { return e == 0; })) t.bound.clear();
 }
@@ -84,7 +75,7 @@ Result<Outputs> evaluate(const Graph& graph, const Node& node, const FormatTable
       return fail(Errc::InvalidArgument, "output '{}' has shape {}, the graph says {}", value.name,
                   to_string(outputs[i].shape), to_string(value.shape));
     }
-    settle_output(outputs[i], value.dtype);
+    settle_tensor(outputs[i], value.dtype);
   }
   return outputs;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "functions.h"
 #include "operator.h"
 #include "statistics.h"
 
@@ -27,41 +28,24 @@ Result<Outputs> pairwise(const Call& call, F term) {
   return finish(call, std::move(terms));
 }
 
-Result<Outputs> mse(const Call& call) {
-  return pairwise(call, [](Num x, Num y) { return (x - y) * (x - y); });
-}
-Result<Outputs> l1(const Call& call) {
-  return pairwise(call, [](Num x, Num y) { return abs(x - y); });
-}
+Result<Outputs> mse(const Call& call) { return pairwise(call, squared_difference); }
+Result<Outputs> l1(const Call& call) { return pairwise(call, absolute_difference); }
 
-/// Quadratic below the threshold, linear above; the two meet smoothly, so that an element whose
-/// error spans the seam is covered by either branch's error.
 Result<Outputs> smooth_l1(const Call& call) {
   KW_ASSIGN(const double beta, attr_number_or(call.node, "beta", 1));
-  return pairwise(call, [=](Num x, Num y) {
-    const Num d = abs(x - y);
-    const Num b = constant(beta);
-    return d.v < beta ? constant(0.5) * d * d / b : d - constant(0.5) * b;
-  });
+  return pairwise(call, [=](Num x, Num y) { return smooth_l1_term(x, y, beta); });
 }
 Result<Outputs> huber(const Call& call) {
   KW_ASSIGN(const double delta, attr_number_or(call.node, "delta", 1));
-  return pairwise(call, [=](Num x, Num y) {
-    const Num d = abs(x - y);
-    const Num b = constant(delta);
-    return d.v <= delta ? constant(0.5) * d * d : b * (d - constant(0.5) * b);
-  });
+  return pairwise(call, [=](Num x, Num y) { return huber_term(x, y, delta); });
 }
 
 /// target * (log target - input), 0 where the target is 0. at::Reduction has no batchmean: the
 /// graph divides a sum.
 Result<Outputs> kl_div(const Call& call) {
   KW_ASSIGN(const bool log_target, attr_bool_or(call.node, "log_target", false));
-  return pairwise(call, [=](Num x, Num t) {
-    if (log_target) return exp(t) * (t - x);
-    if (t.v == 0 && t.e == 0 && std::isfinite(x.v)) return Num{0, 0};
-    return t * (log(t) - x);
-  });
+  return pairwise(call,
+                  [=](Num x, Num t) { return log_target ? exp(t) * (t - x) : kl_term(x, t); });
 }
 
 Result<Outputs> bce(const Call& call) {

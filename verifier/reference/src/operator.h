@@ -125,22 +125,11 @@ struct Sum {
 /// terms(i) gives the i-th of n terms.
 template <typename F>
 Sum sum_terms(const Options& options, std::size_t n, F terms) {
-  double v = 0, c = 0, e = 0;
-  bool clean = true;
-  for (std::size_t i = 0; i < n; ++i) {
-    const Num t = terms(i);
-    v += t.v;
-    c += std::fabs(t.v);
-    e += t.e;
-    clean = clean && std::isfinite(t.v);
-  }
-  if (std::isnan(e) || e == kInf) return {{v, kInf}, c};
-  if (!clean) return {{v, 0}, c};
-  if (c > largest_finite(DType::F32) / 4) return {{v, kInf}, c};  // partial sums may overflow
-  if (n == 1) return {{v, e}, c};
+  Totals t;
+  for (std::size_t i = 0; i < n; ++i) t = t + totals_of(terms(i));
   const double k = static_cast<double>(n);
-  const double g = contraction_factor(PolicyClass::Ieee, k, false, options.few_valued);
-  return {{v, e + g * c + 0x1p-22 * std::fabs(v) + k * kTiny}, c};
+  return {finish_sum(t, k, contraction_factor(PolicyClass::Ieee, k, false, options.few_valued)),
+          t.c};
 }
 
 }  // namespace kw::reference

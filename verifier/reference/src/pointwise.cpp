@@ -1,72 +1,15 @@
-// Pointwise functions of one tensor. Composite functions are written once, as the textbook formula
-// over Num: the running error covers every honest FP32 evaluation of that formula.
+// Pointwise functions of one tensor.
 
+#include "functions.h"
 #include "operator.h"
 
 namespace kw::reference {
 namespace {
 
-constexpr double kSqrtHalf = 0.70710678118654752440;
-constexpr double kTwoOverSqrtPi = 1.12837916709551257390;
-
-Num with_constants_gelu_tanh(Num x) {
-  const Num inner = constant(kTwoOverSqrtPi * kSqrtHalf) * (x + constant(0.044715) * (x * x * x));
-  return constant(0.5) * x * (constant(1) + tanh(inner));
-}
-Num gelu_erf(Num x) { return x * constant(0.5) * (constant(1) + erf(x * constant(kSqrtHalf))); }
-/// Limits at infinity are taken where the formula would give inf * 0.
-Num silu(Num x) {
-  if (x.v == -kInf && x.e == 0) return {std::nan(""), 0};  // -inf * 0, as PyTorch has it
-  return x * sigmoid(x);
-}
-Num clamp(Num x, Num low, Num high) { return minimum(maximum(x, low), high); }
-
 template <Num (*F)(Num)>
 Result<Outputs> unary(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   return one(map1(call, call.in(0), F));
-}
-
-Num negate(Num x) { return -x; }
-Num relu(Num x) { return maximum(x, Num{0, 0}); }
-Num reciprocal(Num x) { return constant(1) / x; }
-Num square(Num x) { return x * x; }
-Num sin(Num x) { return settle(std::sin(x.v), std::fmin(x.e, 2), 2); }
-Num cos(Num x) { return settle(std::cos(x.v), std::fmin(x.e, 2), 2); }
-Num atan(Num x) {
-  return monotone(x, 2, [](double v) { return std::atan(v); });
-}
-Num sinh(Num x) {
-  return monotone(x, 3, [](double v) { return std::sinh(v); });
-}
-Num cosh(Num x) {
-  return settle(std::cosh(x.v), x.e == 0 ? 0 : std::cosh(std::fabs(x.v) + x.e) - std::cosh(x.v), 2);
-}
-Num exp2(Num x) {
-  return monotone(x, 2, [](double v) { return std::exp2(v); });
-}
-Num log2(Num x) {
-  return monotone(x, 1, [](double v) { return std::log2(v); });
-}
-Num log10(Num x) {
-  return monotone(x, 2, [](double v) { return std::log10(v); });
-}
-Num erfc(Num x) {
-  return monotone(x, 4, [](double v) { return std::erfc(v); });
-}
-Num softsign(Num x) { return x / (constant(1) + abs(x)); }
-Num mish(Num x) {
-  if (x.v == -kInf && x.e == 0) return {std::nan(""), 0};
-  return x * tanh(softplus(x));
-}
-Num relu6(Num x) { return clamp(x, {0, 0}, {6, 0}); }
-Num hardsigmoid(Num x) { return clamp(x + constant(3), {0, 0}, {6, 0}) / constant(6); }
-Num hardswish(Num x) { return x * hardsigmoid(x); }
-Num log_sigmoid(Num x) { return -softplus(-x); }
-Num selu(Num x) {
-  const Num scale = constant(1.0507009873554804934193349852946);
-  const Num alpha = constant(1.6732632423543772848170429916717);
-  return x.v > 0 ? scale * x : scale * (alpha * expm1(x));
 }
 
 /// Integer-valued steps: an operand whose error spans a step is not judged.
@@ -85,7 +28,7 @@ double ceil_of(double x) { return std::ceil(x); }
 double trunc_of(double x) { return std::trunc(x); }
 double round_of(double x) { return std::nearbyint(x); }  // ties to even
 
-Result<Outputs> copy(const Call& call) {
+Result<Outputs> cast(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   const DType from = call.input_dtype(0);
   const DType to = call.output_dtype();
@@ -101,33 +44,23 @@ Result<Outputs> copy(const Call& call) {
 Result<Outputs> gelu(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   KW_ASSIGN(const std::string form, attr_string_or(call.node, "approximate", "none"));
-  if (form == "tanh") return one(map1(call, call.in(0), with_constants_gelu_tanh));
+  if (form == "tanh") return one(map1(call, call.in(0), gelu_tanh));
   if (form != "none") return fail(Errc::Unsupported, "approximate='{}'", form);
   return one(map1(call, call.in(0), gelu_erf));
 }
 
-Result<Outputs> leaky_relu(const Call& call) {
+Result<Outputs> leaky_relu_op(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   KW_ASSIGN(const double slope, attr_number_or(call.node, "negative_slope", 0.01));
-  const Num factor = constant(slope);
-  return one(map1(call, call.in(0), [=](Num x) {
-    if (x.v > x.e) return x;
-    const Num low = x * factor;
-    if (x.v < -x.e || x.e == 0) return low;
-    const Num best = x.v > 0 ? x : low;  // the kink lies within the error: both sides agree at 0
-    return Num{best.v, std::fmax(x.e, low.e) * std::fmax(1, std::fabs(slope))};
-  }));
+  return one(map1(call, call.in(0), [=](Num x) { return leaky_relu(x, slope); }));
 }
 
-Result<Outputs> elu(const Call& call) {
+Result<Outputs> elu_op(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   KW_ASSIGN(const double alpha, attr_number_or(call.node, "alpha", 1));
   KW_ASSIGN(const double scale, attr_number_or(call.node, "scale", 1));
   KW_ASSIGN(const double input_scale, attr_number_or(call.node, "input_scale", 1));
-  return one(map1(call, call.in(0), [=](Num x) {
-    if (x.v > 0) return constant(scale) * x;
-    return constant(scale * alpha) * expm1(x * constant(input_scale));
-  }));
+  return one(map1(call, call.in(0), [=](Num x) { return elu(x, alpha, scale, input_scale); }));
 }
 
 /// min and max may be numbers or absent; tensors come as further inputs.
@@ -165,13 +98,7 @@ Result<Outputs> softplus_op(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   KW_ASSIGN(const double beta, attr_number_or(call.node, "beta", 1));
   KW_ASSIGN(const double threshold, attr_number_or(call.node, "threshold", 20));
-  return one(map1(call, call.in(0), [=](Num x) {
-    const Num scaled = x * constant(beta);
-    const Num smooth = softplus(scaled) / constant(beta);
-    if (scaled.v - scaled.e > threshold) return x;
-    if (scaled.v + scaled.e <= threshold) return smooth;
-    return Num{smooth.v, std::fmax(smooth.e, x.e) + std::fabs(smooth.v - x.v)};
-  }));
+  return one(map1(call, call.in(0), [=](Num x) { return softplus_with(x, beta, threshold); }));
 }
 
 Result<Outputs> threshold(const Call& call) {
@@ -246,8 +173,8 @@ std::vector<OperatorEntry> pointwise_operators() {
           {"isinf", unary<step<inf_of>>},
           {"isfinite", unary<step<finite_of>>},
           {"gelu", gelu},
-          {"leaky_relu", leaky_relu},
-          {"elu", elu},
+          {"leaky_relu", leaky_relu_op},
+          {"elu", elu_op},
           {"clamp", clamp_op},
           {"clip", clamp_op},
           {"clamp_min", clamp_op},
@@ -256,14 +183,14 @@ std::vector<OperatorEntry> pointwise_operators() {
           {"softplus", softplus_op},
           {"threshold", threshold},
           {"glu", glu},
-          {"clone", copy},
-          {"contiguous", copy},
-          {"detach", copy},
-          {"alias", copy},
-          {"lift_fresh_copy", copy},
-          {"to", copy},
-          {"_to_copy", copy},
-          {"type_as", copy}};
+          {"clone", cast},
+          {"contiguous", cast},
+          {"detach", cast},
+          {"alias", cast},
+          {"lift_fresh_copy", cast},
+          {"to", cast},
+          {"_to_copy", cast},
+          {"type_as", cast}};
 }
 
 }  // namespace kw::reference

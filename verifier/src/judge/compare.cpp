@@ -2,27 +2,10 @@
 
 #include <cmath>
 
+#include "error_units.h"
 #include "kw/reference/interpret.h"
 
 namespace kw::verify {
-
-namespace {
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kEdge = 1 + 0x1p-20;
-}  // namespace
-
-double error_in_bounds(double expected, double got, double bound, double largest) noexcept {
-  if (bound == kInfinity) return 0;
-  if (std::isnan(expected)) return std::isnan(got) ? 0 : kInfinity;
-  if (std::isinf(expected)) return got == expected ? 0 : kInfinity;
-  if (std::isnan(got)) return kInfinity;
-  if (std::isinf(got)) {  // legal only where the error reaches past the largest finite number
-    return std::fabs(expected) + bound >= largest && (got > 0) == (expected > 0) ? 0 : kInfinity;
-  }
-  const double error = std::fabs(got - expected);
-  if (error == 0) return 0;
-  return bound > 0 ? error / bound : kInfinity;
-}
 
 bool Comparison::biased() const {
   return mean_allowed > 0 && std::fabs(mean_signed) > mean_allowed;
@@ -42,12 +25,12 @@ Result<Comparison> compare(const Value& value, const reference::Tensor& expected
   std::int64_t signed_count = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
     const double bound = expected.bound_at(i);
-    if (bound == kInfinity) continue;
+    if (bound == reference::kInf) continue;
     ++c.judged;
     const double y = expected.value[i], x = got.value[i];
     c.finite += std::isfinite(y) ? 1 : 0;
-    const double units = error_in_bounds(y, x, bound, largest);
-    const bool wrong = units > kEdge;
+    const double units = reference::error_in_bounds(y, x, bound, largest);
+    const bool wrong = units > reference::kEdge;
     if ((wrong && c.wrong == 0) || (c.wrong == 0 && units > c.worst) || c.worst_index < 0) {
       c.worst_index = static_cast<std::int64_t>(i);
       c.expected = y;
@@ -57,7 +40,7 @@ Result<Comparison> compare(const Value& value, const reference::Tensor& expected
     c.worst = std::fmax(c.worst, units);
     c.wrong += wrong ? 1 : 0;
     if (!expected.magnitude.empty() && std::isfinite(x) && std::isfinite(y) &&
-        expected.magnitude[i] > 0x1p-100) {
+        expected.magnitude[i] > reference::kLeastMagnitude) {
       signed_sum += (x - y) / expected.magnitude[i];
       ++signed_count;
     }

@@ -31,8 +31,4 @@ struct Comparison {
 Result<Comparison> compare(const Value& value, const reference::Tensor& expected,
                            std::span<const std::byte> bytes, bool test_mean, double k);
 
-/// One element: the error in units of the bound, 0 when not judged, infinity when of another kind.
-/// The comparison itself may round: a correctly rounded result on the very edge passes.
-double error_in_bounds(double expected, double got, double bound, double largest) noexcept;
-
 }  // namespace kw::verify

@@ -1,0 +1,177 @@
+#ifndef KW_REFERENCE_ARGUMENTS
+#define KW_REFERENCE_ARGUMENTS
+// Parameters of the reference's kernels, as host and device both see them.
+
+namespace kw::verify::gpu {
+
+constexpr int kMaxRank = 6;
+
+/// How an operand's elements lie in memory; codes of kw::DType in order, then these.
+enum OperandType : int {
+  kF64 = 0,
+  kF32,
+  kF16,
+  kBF16,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU8,
+  kBool,
+  kScalar,  // `value` and `error`, no memory
+  kAbsent,
+};
+
+/// A strided tensor. `v` and `e` are device addresses; e is 0 where elements are exact.
+struct Operand {
+  unsigned long long v, e;
+  long long offset;  // elements
+  long long stride[kMaxRank];
+  double value, error;
+  int type;
+  int pad;
+};
+
+/// What rounding an output's dtype adds.
+struct OutputType {
+  double limit, roundoff, quantum;
+};
+
+struct MapArguments {
+  unsigned long long n;
+  long long shape[kMaxRank];
+  Operand in[3];
+  double p[4];
+  OutputType type;
+  unsigned long long out_v, out_e;
+  int rank, function;
+};
+
+/// x seen as [outer, reduced, inner], contiguous from its offset.
+struct TotalsArguments {
+  Operand x;
+  unsigned long long outer, reduced, inner, split;
+  unsigned long long centre;   // per (outer, inner): mean or maximum, for the modes that need one
+  unsigned long long v, c, e;  // [outer, split, inner]
+  int mode, pad;
+};
+enum TotalsMode : int { kPlain = 0, kSquare, kDeviation, kExponential, kAbsolute };
+
+struct JoinArguments {
+  unsigned long long outer, split, inner;
+  unsigned long long v, c, e;
+  unsigned long long out_v, out_c, out_e;
+};
+
+/// Totals to a sum (finish 0), a mean (1) or a variance (2: `mean_v` and `mean_e` are given).
+struct FinishArguments {
+  unsigned long long n;  // groups
+  unsigned long long v, c, e, mean_v, mean_e, out_v, out_e;
+  double terms, factor, correction;
+  OutputType type;
+  int finish, pad;
+};
+
+struct ExtremumArguments {
+  Operand x;
+  unsigned long long outer, reduced, inner, out_v, out_e;
+  int largest, pad;
+};
+
+struct SoftmaxArguments {
+  Operand x;
+  unsigned long long n, reduced, inner;
+  unsigned long long maximum_v, maximum_e, sum_v, sum_e, out_v, out_e;
+  OutputType type;
+  int log, pad;
+};
+
+/// Element i belongs to group (i / group_divisor) % groups and takes weight (i / weight_divisor) %
+/// weights. mean_v 0: no mean is subtracted.
+struct NormalizeArguments {
+  Operand x, weight, bias;
+  unsigned long long n, group_divisor, groups, weight_divisor, weights;
+  unsigned long long mean_v, mean_e, variance_v, variance_e, out_v, out_e;
+  double eps;
+  OutputType type;
+};
+
+/// out[b, m, n] = sum_k a[b, m, k] b[b, k, n]; strides in elements.
+struct ProductArguments {
+  Operand a, b;
+  long long a_batch, a_row, a_column, b_batch, b_row, b_column;
+  unsigned long long batches, m, n, k;
+  unsigned long long out_v, out_e, out_c;
+  double factor;
+  OutputType type;
+  int inexact, pad;
+};
+
+struct CompareArguments {
+  Operand got;  // contiguous from its offset
+  unsigned long long n, v, e, c;
+  double largest;
+  unsigned long long out;  // ComparePartial per block
+};
+struct ComparePartial {
+  double worst, signed_sum;
+  unsigned long long worst_at, first_wrong, wrong, judged, finite, signed_count;
+};
+constexpr unsigned long long kNone = ~0ull;
+
+/// Functions of kw_map. Where two names of ATen mean the same, one stands here.
+enum Function : int {
+  kCopy = 0,
+  kNegate,
+  kAbs,
+  kRelu,
+  kRelu6,
+  kExp,
+  kExp2,
+  kExpm1,
+  kLog,
+  kLog2,
+  kLog10,
+  kLog1p,
+  kSqrt,
+  kRsqrt,
+  kReciprocal,
+  kSquareOf,
+  kSin,
+  kCos,
+  kTanh,
+  kErf,
+  kErfc,
+  kSigmoid,
+  kSilu,
+  kMish,
+  kSelu,
+  kSoftsign,
+  kHardsigmoid,
+  kHardswish,
+  kLogSigmoid,
+  kGeluErf,
+  kGeluTanh,
+  kLeakyRelu,   // p0 slope
+  kElu,         // p0 alpha, p1 scale, p2 input scale
+  kClamp,       // p0 low, p1 high
+  kSoftplus,    // p0 beta, p1 threshold
+  kAddScaled,   // p0 alpha
+  kSubScaled,   // a - p0 b
+  kReverseSub,  // b - p0 a
+  kTimes,
+  kQuotient,
+  kPower,
+  kMaximum,
+  kMinimum,
+  kSquaredDifference,
+  kAbsoluteDifference,
+  kSmoothL1,  // p0 beta
+  kHuber,     // p0 delta
+  kKl,
+  kAddProduct,  // beta * a + alpha * product b: p0 beta, p1 alpha, p2 g (see contractions)
+};
+
+}  // namespace kw::verify::gpu
+
+#endif
