@@ -35,8 +35,7 @@ Checked check_buffers(Session& session, const TrialPlan& plan, const TrialResult
   return std::nullopt;
 }
 
-Checked output_views(Session& session, const TrialResult& result,
-                     std::vector<std::span<const std::byte>>& views) {
+Checked output_views(Session& session, const TrialResult& result, std::vector<OutputView>& views) {
   views.clear();
   for (const ValueId id : session.task.graph.outputs) {
     const Value& value = session.task.graph.value(id);
@@ -54,7 +53,8 @@ Checked output_views(Session& session, const TrialResult& result,
                                  found->bytes->view().size(), want),
                      {{"buffer", value.name}}};
     }
-    views.push_back(found->bytes->view().first(want));
+    const std::span<const std::byte> all = found->bytes->view();
+    views.push_back({all.first(want), found->bytes->fd(), all.size()});
   }
   return std::nullopt;
 }

@@ -36,6 +36,7 @@ struct Session {
   std::stop_token stop;
   std::chrono::steady_clock::time_point deadline;
   Evidence& evidence;
+  bool large = false;  // judged by a reference on a device, with fewer trials
 
   /// Runs trials in a runner process; counters go into the evidence.
   Result<RunReply> run(const std::vector<TrialPlan>& plans, std::optional<TimingRequest> timing);
@@ -71,7 +72,6 @@ Result<std::vector<TrialPlan>> family_trials(Session& session);
 /// The runner's own finding (a trap, a race, out of bounds, a time-out) as a verdict.
 Verdict from_fault(const RunFault& fault);
 /// Bytes of every graph output, in order; a verdict when one is missing or has another size.
-Checked output_views(Session& session, const TrialResult& result,
-                     std::vector<std::span<const std::byte>>& views);
+Checked output_views(Session& session, const TrialResult& result, std::vector<OutputView>& views);
 
 }  // namespace kw::verify

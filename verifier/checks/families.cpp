@@ -6,8 +6,38 @@
 #include <array>
 
 #include "checks.h"
+#include "kw/verify/roofline.h"
 
 namespace kw::verify {
+namespace {
+
+double elements_of(const Graph& graph, const std::vector<ValueId>& ids) {
+  double sum = 0;
+  for (const ValueId id : ids) {
+    sum += static_cast<double>(element_count(graph.value(id).shape).value_or(0));
+  }
+  return sum;
+}
+
+/// At full size every trial moves gigabytes: coherent data where precision can hide, non-finite
+/// data where positions can tell, and more where the buffers are small.
+std::vector<Family> large_families(const Task& task) {
+  const Graph& graph = task.graph;
+  const double in = elements_of(graph, filled_values(graph));
+  const double out = elements_of(graph, graph.outputs);
+  const bool contracts = std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                                     [](const Node& node) { return is_contraction(node.op); });
+  const bool reduces = out * 64 < in;
+  std::vector<Family> families{contracts ? Family::Coherent
+                               : reduces ? Family::Shifted
+                                         : Family::NonFinite};
+  if (in + out > 8e8) return families;
+  families.push_back(contracts && !reduces ? Family::NonFinite : Family::Spiky);
+  families.push_back(Family::RowScaled);
+  return families;
+}
+
+}  // namespace
 
 Result<std::vector<TrialPlan>> family_trials(Session& session) {
   constexpr std::array kEverywhere{Family::AsDrawn,  Family::Uniform,   Family::Normal,
@@ -29,6 +59,15 @@ Result<std::vector<TrialPlan>> family_trials(Session& session) {
     plans.push_back(std::move(plan));
     return {};
   };
+  if (session.large) {
+    for (const Family family : large_families(session.task)) {
+      if (free.empty()) break;
+      const bool one = family == Family::NonFinite;
+      KW_RETURN_IF_ERROR(add(family, one ? free.front() : kNoValue, ""));
+      if (!one) plans.back().poison = 0x7F;
+    }
+    return plans;
+  }
   int again = 0;
   for (const Family family : kEverywhere) {
     const bool repeated = family == Family::Coherent && again++ > 0;

@@ -21,14 +21,15 @@ Checked check_repeats(Session& session, const TrialPlan& plan, const TrialResult
 
 Checked check_same(Session& session, const TrialPlan& plan, const TrialResult& first,
                    const TrialResult& again) {
-  std::vector<std::span<const std::byte>> a, b;
+  std::vector<OutputView> a, b;
   KW_ASSIGN(std::optional<Verdict> missing, output_views(session, first, a));
   if (missing) return missing;
   KW_ASSIGN(missing, output_views(session, again, b));
   if (missing) return missing;
   bool equal = true;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    equal = equal && std::equal(a[i].begin(), a[i].end(), b[i].begin(), b[i].end());
+    equal = equal &&
+            std::equal(a[i].bytes.begin(), a[i].bytes.end(), b[i].bytes.begin(), b[i].bytes.end());
   }
   const bool must = session.task.determinism == Determinism::Bitwise;
   CheckRecord& record = session.record("V4." + plan.label, equal || !must, plan.seed);

@@ -59,7 +59,7 @@ Verdict wrong(const Session& session, const TrialPlan& plan, const Comparison& c
 }  // namespace
 
 Checked check_values(Session& session, const TrialPlan& plan, const TrialResult& result) {
-  std::vector<std::span<const std::byte>> views;
+  std::vector<OutputView> views;
   KW_ASSIGN(std::optional<Verdict> missing, output_views(session, result, views));
   if (missing) return missing;
   KW_ASSIGN(const TrialVerdict verdict, session.oracle.judge(plan, views, session.stop));

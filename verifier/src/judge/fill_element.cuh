@@ -135,7 +135,11 @@ KW_FN float kw_source(const struct KwFill* f, kw_u64 i, const kw_u32* w) {
       return KW_MUL(kw_signed_unit(w[0]), kw_any_power(r.w[0], f->exponent, f->span));
     }
     case kKwNonFinite: {
-      if (i != f->pick && w[7] % 997u != 0) return kw_normal(w);
+      // One row in four has them, so that results which do not mix rows stay telling.
+      if (i != f->pick && (w[7] % 997u != 0 ||
+                           (kw_philox(f->seed, f->stream ^ 0x726F7773ull, i / f->row).w[1] & 3u) != 0)) {
+        return kw_normal(w);
+      }
       const kw_u32 kind = w[6] % 3u;
       return KW_FLOAT(kind == 0 ? 0x7FC00000u : kind == 1 ? 0x7F800000u : 0xFF800000u);
     }

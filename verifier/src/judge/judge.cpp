@@ -1,6 +1,7 @@
 #include "kw/verify/judge.h"
 
 #include "checks.h"
+#include "gpu_reference.h"
 #include "kw/core/random.h"
 
 namespace kw::verify {
@@ -60,6 +61,7 @@ class Battery {
   Checked first_look() {
     KW_ASSIGN(base_, plan_trial(session_.task, "as_drawn.first", Family::AsDrawn, kNoValue,
                                 session_.seed_for("judge.first")));
+    if (session_.large) return first_large_look();
     TrialPlan second = base_;
     second.label = "as_drawn.poison";
     second.poison = 0x7F;  // NaN in FP16, 3.4e38 in FP32
@@ -84,22 +86,41 @@ class Battery {
     return time_verdict();
   }
 
+  /// At full size one run must do; its time is taken on the task's own data as well.
+  Checked first_large_look() {
+    base_.repeats = session_.options.full ? 2 : 1;
+    std::optional<TimingRequest> request;
+    if (session_.options.timing) request = TimingRequest{};
+    KW_ASSIGN(auto verdict, trials(
+                                {base_}, request,
+                                [&](std::size_t, const TrialResult& result) -> Checked {
+                                  KW_ASSIGN(auto wrong, check_values(session_, base_, result));
+                                  if (wrong) return wrong;
+                                  return check_repeats(session_, base_, result);
+                                },
+                                nullptr));
+    if (verdict) return verdict;
+    return time_verdict();
+  }
+
   Checked whole_battery() {
     KW_ASSIGN(const std::vector<TrialPlan> families, family_trials(session_));
     KW_ASSIGN(const std::vector<TrialPlan> changed, sensitivity_trials(session_, base_));
     std::vector<TrialPlan> plans = families;
     plans.insert(plans.end(), changed.begin(), changed.end());
-    TrialPlan again = base_;  // last call equals first call
-    again.label = "as_drawn.last";
-    again.schedule_seed = session_.seed_for("judge.last");
-    plans.push_back(again);
     std::optional<TimingRequest> request;
-    if (session_.options.timing) request = TimingRequest{};
-    const std::size_t last = plans.size() - 1;
+    std::size_t last = plans.size();
+    if (!session_.large) {
+      TrialPlan again = base_;  // last call equals first call
+      again.label = "as_drawn.last";
+      again.schedule_seed = session_.seed_for("judge.last");
+      plans.push_back(again);
+      if (session_.options.timing) request = TimingRequest{};
+    }
     KW_ASSIGN(auto verdict, trials(
                                 plans, request,
                                 [&](std::size_t i, const TrialResult& result) -> Checked {
-                                  if (i == last) {
+                                  if (i == last) {  // never so at full size
                                     KW_ASSIGN(auto wrong, check_values(session_, plans[i], result));
                                     if (wrong) return wrong;
                                     return check_same(session_, base_, first_, result);
@@ -161,12 +182,14 @@ std::uint64_t Session::seed_for(std::string_view name, std::uint64_t index) cons
 }
 
 struct Judge::Impl {
+  Impl(Compiler& c, Device& d) : compiler(c), device(d), reference(c, d) {}
   Compiler& compiler;
   Device& device;
+  GpuReference reference;
 };
 
 Judge::Judge(Compiler& compiler, Device& device)
-    : impl_(std::make_unique<Impl>(Impl{compiler, device})) {}
+    : impl_(std::make_unique<Impl>(compiler, device)) {}
 Judge::~Judge() = default;
 
 Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
@@ -181,10 +204,12 @@ Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
   }
   const CompiledModule& module = std::get<CompiledModule>(compiled);
   evidence.compiler = module.compiler;
-  const std::unique_ptr<Oracle> oracle = make_cpu_oracle(task);
-  Session session{task,    candidate, module, impl_->device,
-                  *oracle, options,   stop,   std::chrono::steady_clock::now() + options.deadline,
-                  evidence};
+  const auto deadline = std::chrono::steady_clock::now() + options.deadline;
+  const bool large = reference_cost(task) > kLargeCost && evidence.device.klass == "cuda";
+  const std::unique_ptr<Oracle> oracle =
+      large ? impl_->reference.oracle(task, deadline) : make_cpu_oracle(task);
+  Session session{task,    candidate, module,   impl_->device, *oracle,
+                  options, stop,      deadline, evidence,      large};
   Battery battery(session);
   KW_ASSIGN(std::optional<Verdict> verdict, battery.run());
   if (verdict) {

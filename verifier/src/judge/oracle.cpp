@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kw/reference/interpret.h"
+#include "kw/verify/roofline.h"
 
 namespace kw::verify {
 
@@ -56,6 +57,25 @@ double contraction_length(const Graph& graph, std::size_t index) {
   return longest;
 }
 
+double reference_cost(const Task& task) {
+  double cost = 0;
+  const auto elements = [&](ValueId id) {
+    return static_cast<double>(element_count(task.graph.value(id).shape).value_or(0));
+  };
+  for (const Node& node : task.graph.nodes) {
+    double work = 0, out = 0;
+    for (const ValueId id : node.inputs) work += id == kNoValue ? 0 : elements(id);
+    for (const ValueId id : node.outputs) out += id == kNoValue ? 0 : elements(id);
+    cost += work + out;
+    if (!is_contraction(node.op) || node.inputs.size() < 2) continue;
+    // Terms per output: the operands' elements over the output's, in the geometric mean.
+    const std::size_t first = node.op.find("add") != std::string::npos ? 1 : 0;
+    const Shape& a = task.graph.value(node.inputs[first]).shape;
+    cost += out * (a.empty() ? 1 : static_cast<double>(a.back()));
+  }
+  return cost;
+}
+
 namespace {
 
 class CpuOracle : public Oracle {
@@ -63,8 +83,7 @@ class CpuOracle : public Oracle {
   explicit CpuOracle(const Task& task)
       : task_(task), formats_(reference::format_table(task.formats)) {}
 
-  Result<TrialVerdict> judge(const TrialPlan& plan,
-                             const std::vector<std::span<const std::byte>>& outputs,
+  Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
                              std::stop_token stop) override {
     KW_ASSIGN(const auto inputs, decode_inputs(task_, plan));
     if (stop.stop_requested()) return fail(Errc::Cancelled, "judging was cancelled");
@@ -77,7 +96,7 @@ class CpuOracle : public Oracle {
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const bool test_mean = task_.policy.contraction == PolicyClass::Ieee && !plan.few_valued;
       KW_ASSIGN(Comparison c, compare(task_.graph.value(task_.graph.outputs[i]), expected[i],
-                                      outputs[i], test_mean, contraction_length(task_.graph, i)));
+                                      outputs[i].bytes, test_mean, contraction_length(task_.graph, i)));
       verdict.outputs.push_back(c);
     }
     return verdict;

@@ -23,14 +23,25 @@ struct TrialVerdict {
   std::size_t culprit() const;
 };
 
+/// The bytes of one output, and the memfd that holds them (-1 if none does).
+struct OutputView {
+  std::span<const std::byte> bytes;
+  int fd = -1;
+  std::size_t mapped = 0;  // size of the memfd
+};
+
 class Oracle {
  public:
   virtual ~Oracle() = default;
-  /// `outputs` holds the bytes of every graph output, in order. Errors are ours.
-  virtual Result<TrialVerdict> judge(const TrialPlan& plan,
-                                     const std::vector<std::span<const std::byte>>& outputs,
+  /// `outputs` are the graph's, in order. Errors are ours.
+  virtual Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
                                      std::stop_token stop) = 0;
 };
+
+/// Multiply-adds and element visits that the CPU interpreter would need.
+double reference_cost(const Task& task);
+/// Tasks above this are judged on a device, with fewer trials.
+inline constexpr double kLargeCost = 3e8;
 
 /// Terms of the longest contraction or sum that feeds output `index` directly, for the statistics
 /// of its mean error; 1 if there is none.

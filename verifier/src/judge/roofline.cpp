@@ -28,16 +28,6 @@ const Datasheet* datasheet(const DeviceIdentity& device) {
   return nullptr;
 }
 
-bool is_contraction(std::string_view op) {
-  for (const std::string_view name :
-       {"matmul", "mm", "bmm", "linear", "addmm", "baddbmm", "mv", "dot"}) {
-    if (op == "aten." + std::string(name) || op.starts_with("aten." + std::string(name) + ".")) {
-      return true;
-    }
-  }
-  return false;
-}
-
 double elements(const Shape& shape) {
   double n = 1;
   for (const std::int64_t extent : shape) n *= static_cast<double>(extent);
@@ -68,6 +58,16 @@ std::set<ValueId> needed_whole(const Graph& graph) {
 }
 
 }  // namespace
+
+bool is_contraction(std::string_view op) {
+  for (const std::string_view name :
+       {"matmul", "mm", "bmm", "linear", "addmm", "baddbmm", "mv", "dot"}) {
+    if (op == "aten." + std::string(name) || op.starts_with("aten." + std::string(name) + ".")) {
+      return true;
+    }
+  }
+  return false;
+}
 
 Roofline roofline(const Task& task, const DeviceIdentity& device) {
   Roofline r;

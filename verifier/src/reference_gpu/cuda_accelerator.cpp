@@ -57,8 +57,8 @@ class CudaAccelerator final : public Accelerator {
 
   Status to_device(std::uint64_t to, std::span<const std::byte> from) override {
     if (from.empty()) return {};
-    KW_RETURN_IF_ERROR(
-        check(api_->copy_to_device(to, from.data(), from.size(), stream_.get()), "cuMemcpyHtoDAsync"));
+    KW_RETURN_IF_ERROR(check(api_->copy_to_device(to, from.data(), from.size(), stream_.get()),
+                             "cuMemcpyHtoDAsync"));
     // The caller's bytes may go away; pageable copies are staged, mapped ones need not be.
     return check(api_->stream_synchronize(stream_.get()), "cuStreamSynchronize");
   }
@@ -77,9 +77,9 @@ class CudaAccelerator final : public Accelerator {
     std::vector<std::byte> copy(structure.begin(), structure.end());
     std::uint64_t address = pointer == nullptr ? 0 : *pointer;
     void* parameters[] = {copy.data(), &address};
-    return check(api_->launch(function, grid, 1, 1, block, 1, 1, 0, stream_.get(), parameters,
-                              nullptr),
-                 kernel);
+    return check(
+        api_->launch(function, grid, 1, 1, block, 1, 1, 0, stream_.get(), parameters, nullptr),
+        kernel);
   }
 
   std::size_t capacity() const override { return capacity_; }
@@ -130,8 +130,7 @@ Result<std::unique_ptr<Accelerator>> open_cuda_accelerator(const std::string& uu
     KW_ASSIGN(launch::Module module, launch::load_module(*api, cubin));
     KW_ASSIGN(launch::Stream stream, launch::make_stream(*api));
     std::size_t free_bytes = 0, total = 0;
-    KW_RETURN_IF_ERROR(
-        launch::check(*api, api->memory_info(&free_bytes, &total), "cuMemGetInfo"));
+    KW_RETURN_IF_ERROR(launch::check(*api, api->memory_info(&free_bytes, &total), "cuMemGetInfo"));
     return std::make_unique<CudaAccelerator>(*api, std::move(context), std::move(module),
                                              std::move(stream), free_bytes);
   }

@@ -1,13 +1,13 @@
-// The trusted process that owns the reference's GPU context. The parent sends a task, what its inputs
-// are drawn from, and the candidate's output bytes as memfds; numbers come back.
+// The trusted process that owns the reference's GPU context. The parent sends a task, what its
+// inputs are drawn from, and the candidate's output bytes as memfds; numbers come back.
 
-#include "kw/verify/reference_role.h"
+#include "reference_process.h"
 
 #include "cuda_accelerator.h"
 #include "kw/process/child.h"
 #include "kw/process/shared_memory.h"
 #include "kw/process/wire.h"
-#include "reference_process.h"
+#include "kw/verify/reference_role.h"
 #include "trial.h"
 
 namespace kw::verify {
@@ -19,8 +19,17 @@ using process::Writer;
 enum MessageType : std::uint32_t { kOpen = 1, kReady, kJudge, kVerdict, kError };
 
 Writer& put(Writer& w, const Comparison& c) {
-  return w.put(c.elements).put(c.judged).put(c.wrong).put(c.finite).put(c.worst).put(c.mean_signed)
-      .put(c.mean_allowed).put(c.worst_index).put(c.expected).put(c.got).put(c.bound);
+  return w.put(c.elements)
+      .put(c.judged)
+      .put(c.wrong)
+      .put(c.finite)
+      .put(c.worst)
+      .put(c.mean_signed)
+      .put(c.mean_allowed)
+      .put(c.worst_index)
+      .put(c.expected)
+      .put(c.got)
+      .put(c.bound);
 }
 Comparison read_comparison(Reader& r) {
   Comparison c;
@@ -171,7 +180,8 @@ Result<TrialVerdict> ReferenceProcess::judge(const Task& task, const TrialPlan& 
   if (reply.type == kError) return tl::unexpected(read_error(reply.body));
   Reader r(reply.body);
   TrialVerdict verdict;
-  for (std::size_t n = r.count(); n > 0 && r.ok(); --n) verdict.outputs.push_back(read_comparison(r));
+  for (std::size_t n = r.count(); n > 0 && r.ok(); --n)
+    verdict.outputs.push_back(read_comparison(r));
   if (reply.type != kVerdict || !r.finished() || verdict.outputs.size() != outputs.size()) {
     return fail(Errc::Corrupt, "the reference process answered in no known form");
   }

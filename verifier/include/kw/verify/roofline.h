@@ -2,6 +2,7 @@
 // V9: the least time a task can take on a device, from datasheet figures.
 
 #include <cstdint>
+#include <string_view>
 
 #include "kw/core/outcome.h"
 #include "kw/core/task.h"
@@ -15,6 +16,9 @@ struct Roofline {
   double operations_us = 0;
   double floor_us() const { return bytes_us > operations_us ? bytes_us : operations_us; }
 };
+
+/// Matrix products, by operator name.
+bool is_contraction(std::string_view op);
 
 /// Zero times for devices whose figures are not known (the virtual machine).
 Roofline roofline(const Task& task, const DeviceIdentity& device);
