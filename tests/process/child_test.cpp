@@ -20,10 +20,12 @@ using kw::Errc;
 std::vector<pid_t> running(const std::string& role) {
   std::vector<pid_t> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     std::ifstream file(entry.path() / "cmdline", std::ios::binary);
     std::string line((std::istreambuf_iterator<char>(file)), {});
     if (line.ends_with("__role" + std::string(1, '\0') + role + std::string(1, '\0'))) {
-      found.push_back(std::stoi(entry.path().filename()));
+      found.push_back(std::stoi(name));
     }
   }
   return found;

@@ -1,9 +1,6 @@
-// Put kw_roles_main into LIBS of a kw_test whose subject compiles or runs kernels.
-
 #include <gtest/gtest.h>
 
 #include "kw/compile/service.h"
-#include "kw/process/role.h"
 
 int main(int argc, char** argv) {
   const kw::process::Role roles[] = {kw::compile::compile_role()};

@@ -91,15 +91,14 @@ Result<std::int64_t> Binder::eval_in(const Expr& expr, std::string_view place, s
   return value;
 }
 
-/// Widens the liveness of a root. What setup touches, or what is filled once, outlives every run.
+/// Widens the liveness of a root.
 void Binder::use(std::size_t buffer) {
   BoundBuffer& used = bound_.buffers[buffer];
-  const bool first = used.last_use == -1 && used.first_use == -1;
-  if (phase_ == Phase::Setup || used.init == BufferInit::Once) {
-    used.first_use = used.last_use = -2;  // settled in bind_phase
+  if (phase_ == Phase::Setup) {
+    used.persistent = true;
+    return;
   }
-  if (used.first_use == -2) return;
-  used.first_use = first ? overlaps_from_ : std::min(used.first_use, overlaps_from_);
+  used.first_use = used.first_use < 0 ? overlaps_from_ : std::min(used.first_use, overlaps_from_);
   used.last_use = std::max(used.last_use, top_level_);
 }
 
@@ -158,21 +157,26 @@ Status Binder::bind_phase(const std::vector<PlanNode>& nodes, Phase phase,
   }
   meaning_ = names;
   if (phase == Phase::Setup) return {};
+  settle_liveness();
+  return {};
+}
+
+/// A plan may widen what was seen, never shorten it. What outlives a run is live all the time.
+void Binder::settle_liveness() {
   for (std::size_t i = 0; i < bound_.buffers.size(); ++i) {
     BoundBuffer& buffer = bound_.buffers[i];
     const PlanBuffer& declared = plan_.buffers[i];
-    if (buffer.first_use == -2 || (declared.first_use < 0 && buffer.first_use < 0)) {
+    buffer.persistent = buffer.persistent || buffer.init == BufferInit::Once;
+    if (buffer.persistent || buffer.first_use < 0) {
       buffer.first_use = buffer.last_use = -1;
       continue;
     }
-    // A fill for each run happens before the first node.
-    if (buffer.init == BufferInit::EachRun) buffer.first_use = 0;
-    if (declared.first_use >= 0 && buffer.first_use >= 0) {
+    if (buffer.init == BufferInit::EachRun) buffer.first_use = 0;  // filled before the first node
+    if (declared.first_use >= 0) {
       buffer.first_use = std::min(buffer.first_use, declared.first_use);
+      buffer.last_use = std::max(buffer.last_use, declared.last_use);
     }
-    if (buffer.last_use >= 0) buffer.last_use = std::max(buffer.last_use, declared.last_use);
   }
-  return {};
 }
 
 Status Binder::bind_nodes(const std::vector<PlanNode>& nodes, const std::string& place,

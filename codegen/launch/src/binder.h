@@ -52,6 +52,7 @@ class Binder {
   Result<std::int64_t> eval_in(const Expr& expr, std::string_view place, std::int64_t low,
                                std::int64_t high) const;
   void use(std::size_t buffer);
+  void settle_liveness();
 
   const LaunchPlan& plan_;
   const BindOptions& options_;

@@ -120,10 +120,11 @@ std::uint64_t Child::resident_bytes() const {
   if (pid_ < 0 || exit_) return 0;
   std::FILE* file = std::fopen(fmt::format("/proc/{}/statm", pid_).c_str(), "re");
   if (file == nullptr) return 0;
-  unsigned long long total = 0, resident = 0;
-  const int fields = std::fscanf(file, "%llu %llu", &total, &resident);
+  unsigned long long total = 0, resident = 0, shared = 0;
+  const int fields = std::fscanf(file, "%llu %llu %llu", &total, &resident, &shared);
   std::fclose(file);
-  return fields == 2 ? resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+  if (fields != 3 || shared > resident) return 0;
+  return (resident - shared) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 Result<Exit> Child::wait(const Wait& wait) {

@@ -27,15 +27,15 @@ struct PlanLimits {
 };
 
 struct BindOptions {
-  PlanLimits limits;
+  PlanLimits limits{};
   /// Entries of the module; nullopt: not known yet, any name is taken.
-  std::optional<std::set<std::string>> kernels;
+  std::optional<std::set<std::string>> kernels{};
   /// Blocks of `kernel` that fit one SM; without it occupancy.<kernel> is 1.
   std::function<Result<std::int64_t>(const std::string& kernel, std::int64_t threads,
                                      std::int64_t shared_bytes)>
-      occupancy;
+      occupancy{};
   /// Further symbols; they win over the plan's own.
-  Symbols symbols;
+  Symbols symbols{};
 };
 
 /// Errors are InvalidArgument with the place as a JSON pointer

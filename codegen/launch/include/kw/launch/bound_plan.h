@@ -24,6 +24,7 @@ struct BoundBuffer {
   std::int64_t offset = 0;  // from the start of the root's storage
   BufferInit init = BufferInit::None;
   std::uint8_t fill = 0;
+  bool persistent = false;  // setup touches it, or it is filled once: its bytes outlive a run
   int first_use = -1, last_use = -1;  // over the run's top-level nodes; -1: live all the time
 
   bool is_root(std::size_t index) const noexcept { return root == index; }

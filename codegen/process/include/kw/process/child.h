@@ -72,7 +72,7 @@ class Child {
   Channel& channel() noexcept { return channel_; }
   pid_t pid() const noexcept { return pid_; }
   bool in_namespace() const noexcept { return in_namespace_; }
-  /// Resident bytes of the child now; 0 once it is gone.
+  /// Resident bytes of the child now that it shares with nobody; 0 once it is gone.
   std::uint64_t resident_bytes() const;
 
   /// Waits for the child itself to end, then takes down what it left behind.

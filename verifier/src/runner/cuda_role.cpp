@@ -1,0 +1,94 @@
+// The process that drives a GPU: one candidate, one context, then the end.
+
+#include "cuda_fault.h"
+#include "cuda_timing.h"
+#include "facts_wire.h"
+#include "kw/process/confine.h"
+#include "kw/verify/roles.h"
+
+namespace kw::verify {
+
+namespace {
+
+Result<launch::DeviceFacts> facts_of(int ordinal) {
+  KW_ASSIGN(const cu::Table* api, launch::load_driver());
+  return launch::device_facts(*api, ordinal);
+}
+
+/// Trials, then timing if it was asked for and the trials found no fault.
+Result<RunnerReply> run_candidate(CudaSession& session, const RunnerRequest& request,
+                                  const LaunchPlan& parsed, const OutputLayout& layout,
+                                  RunnerFiles& files, GpuClock& clock) {
+  RunnerReply refused;
+  auto module = launch::load_module(session.api(), request.code);
+  if (!module) {
+    refused.fault = fault_of_launch(wrap(module.error(), "loading the cubin").value());
+    return refused;
+  }
+  auto kernels = launch::Kernels::find(session.api(), module->get(), parsed);
+  if (!kernels) {
+    refused.fault = fault_of_launch(kernels.error());
+    return refused;
+  }
+  launch::BindOptions options{.limits = request.limits};
+  options.occupancy = [&](const std::string& kernel, std::int64_t threads, std::int64_t shared) {
+    return kernels->occupancy(kernel, threads, shared);
+  };
+  const auto plan = launch::bind(parsed, options);
+  if (!plan) {
+    refused.fault = fault_of_plan(plan.error());
+    return refused;
+  }
+  CudaTrials trials(session, request, *plan, *kernels, layout, files);
+  KW_ASSIGN(RunnerReply reply, trials.run());
+  if (reply.fault || !request.timing) return reply;
+  auto timed = CudaTimer(session, trials, request, clock).run();
+  if (timed) {
+    reply.timing = std::move(timed->timing);
+    reply.counters.insert(timed->counters.begin(), timed->counters.end());
+  } else {
+    reply.fault = fault_of_launch(wrap(timed.error(), "timing").value());
+  }
+  return reply;
+}
+
+Status serve_run(process::Channel& channel, process::Message message) {
+  KW_ASSIGN(const RunnerRequest request, decode_request(message.body));
+  KW_ASSIGN(const LaunchPlan parsed, parse_launch_plan(request.plan_json));
+  // Sizes of buffers cannot depend on occupancy: the layout is the parent's.
+  KW_ASSIGN(const launch::BoundPlan sizes, launch::bind(parsed, {.limits = request.limits}));
+  const OutputLayout layout = output_layout(sizes);
+  KW_ASSIGN(RunnerFiles files, attach_files(std::move(message.fds), request, layout));
+  KW_ASSIGN(const std::unique_ptr<CudaSession> session,
+            CudaSession::open(request.ordinal, request.helper_cubin));
+  KW_ASSIGN(const launch::DeviceFacts facts, launch::device_facts(session->api(), request.ordinal));
+  GpuClock clock(facts.uuid);
+  KW_ASSIGN(GpuLock lock, GpuLock::open(facts.uuid));
+  // Before the deadline begins: waiting for another's timing is nobody's fault.
+  if (request.timing) KW_RETURN_IF_ERROR(lock.acquire());
+  // The driver has opened what it needs; from here on a stranger's cubin is loaded.
+  KW_RETURN_IF_ERROR(process::confine(process::Confinement::GpuDriver));
+  KW_RETURN_IF_ERROR(channel.send(kStarted, {}));
+  KW_ASSIGN(const RunnerReply reply,
+            run_candidate(*session, request, parsed, layout, files, clock));
+  return channel.send(kDone, encode(reply));
+}
+
+Status serve_one(process::Channel& channel) {
+  KW_ASSIGN(process::Message message, channel.receive());
+  if (message.type == kRun) return serve_run(channel, std::move(message));
+  KW_ASSIGN(const launch::DeviceFacts facts, facts_of(decode_ordinal(message.body)));
+  return channel.send(kFacts, encode(facts));
+}
+
+int serve(process::Channel& channel) {
+  const Status status = serve_one(channel);
+  if (status) return 0;
+  return channel.send(kBroken, status.error().message) ? 3 : 3;
+}
+
+}  // namespace
+
+process::Role cuda_role() { return {"cuda", serve}; }
+
+}  // namespace kw::verify

@@ -1,0 +1,277 @@
+#include "runner_process.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace kw::verify {
+
+namespace {
+
+using process::Child;
+using process::SharedMemory;
+using process::Wait;
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMaxTrials = 200;
+constexpr std::chrono::seconds kStartAllowance{60};      // a GPU context may take seconds
+constexpr std::chrono::seconds kLockAllowance{30 * 60};  // another process may be timing
+constexpr std::chrono::milliseconds kWatchPeriod{100};
+
+/// A part of a trial's memory file, which lives as long as any of its outputs.
+class OutputView final : public SharedBytes {
+ public:
+  OutputView(std::shared_ptr<const SharedMemory> memory, const OutputSlot& slot)
+      : memory_(std::move(memory)), slot_(slot) {}
+  std::span<const std::byte> view() const override {
+    return memory_->bytes().subspan(slot_.offset, slot_.bytes);
+  }
+  int fd() const override { return memory_->fd(); }
+
+ private:
+  std::shared_ptr<const SharedMemory> memory_;
+  OutputSlot slot_;
+};
+
+/// Puts all given bytes into one memory file and notes where each lies.
+Result<SharedMemory> gather_given(const RunRequest& request, RunnerRequest& out) {
+  std::uint64_t total = 0;
+  for (const Trial& trial : request.trials) {
+    std::vector<std::int64_t> offsets;
+    for (const BufferFill& fill : trial.fills) {
+      offsets.push_back(fill.bytes ? static_cast<std::int64_t>(total) : -1);
+      if (fill.bytes) total += (fill.bytes->size() + 63) / 64 * 64;
+    }
+    out.given_offsets.push_back(std::move(offsets));
+  }
+  out.given_bytes = total;
+  KW_ASSIGN(SharedMemory memory, SharedMemory::create("kw-given", total));
+  for (std::size_t i = 0; i < request.trials.size(); ++i) {
+    for (std::size_t f = 0; f < request.trials[i].fills.size(); ++f) {
+      const auto& bytes = request.trials[i].fills[f].bytes;
+      if (!bytes || bytes->empty()) continue;
+      std::memcpy(memory.bytes().data() + out.given_offsets[i][f], bytes->data(), bytes->size());
+    }
+  }
+  return memory;
+}
+
+/// Inputs, weights and state are all filled, with exactly their bytes. A fill of something that the
+/// plan does not have is skipped: a candidate need not use every input.
+Status check_fills(const RunRequest& request, const launch::BoundPlan& plan) {
+  for (const Trial& trial : request.trials) {
+    if (trial.repeats < 1 || trial.repeats > 1000) {
+      return fail(Errc::InvalidArgument, "{} repeats are not in 1..1000", trial.repeats);
+    }
+    std::set<std::size_t> filled;
+    for (const BufferFill& fill : trial.fills) {
+      const auto index = plan.find(fill.buffer);
+      if (!index) continue;
+      filled.insert(*index);
+      const launch::BoundBuffer& buffer = plan.buffers[*index];
+      if (buffer.role == Role::Output || buffer.role == Role::Scratch) {
+        return fail(Errc::InvalidArgument, "'{}' is not filled: its role is {}", fill.buffer,
+                    to_string(buffer.role));
+      }
+      const std::int64_t bytes =
+          fill.bytes ? static_cast<std::int64_t>(fill.bytes->size())
+                     : fill.spec.elements * static_cast<std::int64_t>(size_of(fill.spec.dtype));
+      if (bytes != buffer.bytes) {
+        return fail(Errc::InvalidArgument, "the fill of '{}' has {} bytes, the buffer {}",
+                    fill.buffer, bytes, buffer.bytes);
+      }
+    }
+    for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
+      const Role role = plan.buffers[i].role;
+      if (role == Role::Output || role == Role::Scratch || filled.contains(i)) continue;
+      return fail(Errc::InvalidArgument, "'{}' has no fill, its role is {}", plan.buffers[i].name,
+                  to_string(role));
+    }
+  }
+  return {};
+}
+
+RunFault death_fault(const RunnerSetup& setup, const std::string& how) {
+  return {setup.death, fmt::format("the runner process ended early: {}", how), {}};
+}
+
+/// What came of waiting for the runner.
+struct Ending {
+  std::optional<RunnerReply> reply;
+  std::optional<RunFault> fault;
+};
+
+class Conversation {
+ public:
+  Conversation(Child& child, const RunnerSetup& setup, const RunRequest& request,
+               const std::stop_token& stop)
+      : child_(child),
+        setup_(setup),
+        start_allowance_(request.timing ? kLockAllowance : kStartAllowance),
+        limit_(request.deadline),
+        stop_(stop) {}
+
+  /// Waits for the start, then, under the request's deadline, for the answer.
+  Result<Ending> run() {
+    KW_ASSIGN(auto started, next(std::chrono::steady_clock::now() + start_allowance_));
+    if (started.fault && started.fault->kind == RejectKind::Timeout) {
+      return fail(Errc::Unavailable, "the runner was not ready within {} s",
+                  start_allowance_.count());
+    }
+    if (started.fault) return Ending{{}, std::move(started.fault)};
+    if (started.message.type != kStarted) return finish(std::move(started.message));
+    KW_ASSIGN(auto done, next(std::chrono::steady_clock::now() + limit_));
+    if (done.fault) return Ending{{}, std::move(done.fault)};
+    return finish(std::move(done.message));
+  }
+
+ private:
+  struct Next {
+    process::Message message;
+    std::optional<RunFault> fault;
+  };
+
+  Result<Ending> finish(process::Message message) {
+    if (message.type == kBroken) return fail(Errc::Unavailable, "{}", message.body);
+    if (message.type != kDone) return Ending{{}, death_fault(setup_, "it sent no reply")};
+    auto reply = decode_reply(message.body);
+    if (!reply) return Ending{{}, death_fault(setup_, reply.error().message)};
+    return Ending{std::move(*reply), {}};
+  }
+
+  Result<Next> next(process::Deadline deadline) {
+    for (;;) {
+      const auto now = std::chrono::steady_clock::now();
+      if (now >= deadline) {
+        child_.kill();
+        return Next{
+            {},
+            RunFault{
+                RejectKind::Timeout, fmt::format("not finished within {} ms", limit_.count()), {}}};
+      }
+      const Wait slice{std::min(deadline, now + kWatchPeriod), stop_};
+      const Status ready = process::Waiter(slice).until(child_.channel().fd(), POLLIN);
+      if (!ready && ready.error().code == Errc::DeadlineExceeded) {
+        if (auto fault = watch_memory()) return Next{{}, std::move(fault)};
+        continue;
+      }
+      auto message = ready ? child_.channel().receive({deadline, stop_})
+                           : Result<process::Message>(tl::unexpected(ready.error()));
+      if (message) return Next{std::move(*message), {}};
+      if (message.error().code == Errc::Cancelled) return fail(Errc::Cancelled, "cancelled");
+      if (message.error().code == Errc::DeadlineExceeded) continue;
+      return Next{{}, death_fault(setup_, to_string(child_.kill()))};
+    }
+  }
+
+  std::optional<RunFault> watch_memory() {
+    if (setup_.resident_limit == 0) return std::nullopt;
+    const std::uint64_t resident = child_.resident_bytes();
+    if (resident <= setup_.resident_limit) return std::nullopt;
+    child_.kill();
+    return RunFault{RejectKind::LaunchError,
+                    fmt::format("the runner took {} MiB of host memory, {} are allowed",
+                                resident >> 20, setup_.resident_limit >> 20),
+                    {}};
+  }
+
+  Child& child_;
+  const RunnerSetup& setup_;
+  std::chrono::seconds start_allowance_;
+  std::chrono::milliseconds limit_;
+  std::stop_token stop_;
+};
+
+}  // namespace
+
+RunFault fault_of_plan(const Error& error) {
+  const bool here = error.code == Errc::Unsupported || error.code == Errc::ResourceExhausted;
+  return {here ? RejectKind::NotVerifiable : RejectKind::LaunchError,
+          "launch plan: " + error.message,
+          {}};
+}
+
+Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& setup,
+                                const std::stop_token& stop) {
+  RunReply out;
+  out.device = setup.identity;
+  if (request.trials.empty() || request.trials.size() > kMaxTrials) {
+    return fail(Errc::InvalidArgument, "{} trials are not in 1..{}", request.trials.size(),
+                kMaxTrials);
+  }
+  const auto plan = launch::bind(request.plan, {.limits = setup.limits});
+  if (!plan) {
+    out.fault = fault_of_plan(plan.error());
+    return out;
+  }
+  KW_RETURN_IF_ERROR(check_fills(request, *plan));
+  const OutputLayout layout = output_layout(*plan);
+
+  RunnerRequest message;
+  message.code = setup.wants_cubin ? request.module.cubin : request.module.ptx;
+  message.plan_json = to_json(request.plan);
+  message.limits = setup.limits;
+  message.trials = request.trials;
+  message.timing = request.timing;
+  message.seed = request.seed;
+  message.ordinal = setup.ordinal;
+  message.helper_cubin = setup.helper_cubin;
+  message.timing_limit_ms = static_cast<std::uint64_t>(request.deadline.count()) / 2;
+  KW_ASSIGN(const SharedMemory given, gather_given(request, message));
+  std::vector<std::shared_ptr<const SharedMemory>> files;
+  std::vector<int> fds{given.fd()};
+  for (std::size_t i = 0; i < request.trials.size(); ++i) {
+    KW_ASSIGN(SharedMemory file, SharedMemory::create("kw-outputs", layout.bytes));
+    fds.push_back(file.fd());
+    files.push_back(std::make_shared<const SharedMemory>(std::move(file)));
+  }
+
+  KW_ASSIGN(Child child, Child::spawn_role(setup.role, setup.child));
+  KW_RETURN_IF_ERROR(child.channel().send(kRun, encode(message), fds, Wait::within(30s, stop)));
+  Conversation conversation(child, setup, request, stop);
+  KW_ASSIGN(Ending ending, conversation.run());
+  child.kill();  // before anything is read: the outputs cannot change any more
+
+  out.fault = std::move(ending.fault);
+  if (!ending.reply) return out;
+  RunnerReply& reply = *ending.reply;
+  if (reply.trials.size() > files.size()) {
+    out.fault = death_fault(setup, "it claims more trials than it was given");
+    return out;
+  }
+  out.fault = std::move(reply.fault);
+  out.timing = std::move(reply.timing);
+  out.counters = std::move(reply.counters);
+  for (std::size_t i = 0; i < reply.trials.size(); ++i) {
+    TrialResult result{{},
+                       std::move(reply.trials[i].modified_inputs),
+                       std::move(reply.trials[i].broken_guards),
+                       reply.trials[i].repeats_equal};
+    for (const OutputSlot& slot : layout.slots) {
+      result.outputs.push_back(
+          {plan->buffers[slot.buffer].name, std::make_shared<const OutputView>(files[i], slot)});
+    }
+    out.trials.push_back(std::move(result));
+  }
+  return out;
+}
+
+Result<RunnerFiles> attach_files(std::vector<process::Fd> fds, const RunnerRequest& request,
+                                 const OutputLayout& layout) {
+  if (fds.size() != request.trials.size() + 1) {
+    return fail(Errc::Internal, "{} descriptors for {} trials", fds.size(), request.trials.size());
+  }
+  RunnerFiles files;
+  KW_ASSIGN(files.given,
+            SharedMemory::attach(std::move(fds[0]), static_cast<std::size_t>(request.given_bytes),
+                                 false));
+  for (std::size_t i = 1; i < fds.size(); ++i) {
+    KW_ASSIGN(SharedMemory file, SharedMemory::attach(std::move(fds[i]), layout.bytes, true));
+    files.outputs.push_back(std::move(file));
+  }
+  return files;
+}
+
+}  // namespace kw::verify

@@ -1,0 +1,41 @@
+#pragma once
+// The parent's side of one run: a fresh process, its memory files, its deadline.
+
+#include <string>
+
+#include "kw/process/child.h"
+#include "kw/process/shared_memory.h"
+#include "messages.h"
+
+namespace kw::verify {
+
+struct RunnerSetup {
+  std::string role;
+  process::ChildOptions child;
+  launch::PlanLimits limits;
+  int ordinal = 0;
+  std::string helper_cubin;
+  bool wants_cubin = false;
+  /// Host memory that the process may hold for itself; looked at while waiting. 0: no watch.
+  std::uint64_t resident_limit = 0;
+  RejectKind death = RejectKind::LaunchError;  // what it means when the process just dies
+  DeviceIdentity identity;
+};
+
+/// Runs `request` in a process of its own and takes it down afterwards. A plan that does not bind
+/// and a process that dies, hangs or grows are RunFaults.
+Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& setup,
+                                const std::stop_token& stop);
+
+/// The runner's side: the memory files of a request, mapped.
+struct RunnerFiles {
+  process::SharedMemory given;
+  std::vector<process::SharedMemory> outputs;
+};
+Result<RunnerFiles> attach_files(std::vector<process::Fd> fds, const RunnerRequest& request,
+                                 const OutputLayout& layout);
+
+/// RunFault of a plan that cannot be bound here.
+RunFault fault_of_plan(const Error& error);
+
+}  // namespace kw::verify
