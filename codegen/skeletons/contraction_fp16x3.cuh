@@ -21,26 +21,6 @@
 
 namespace kw {
 
-__device__ __forceinline__ unsigned shared_address(const void* p) {
-  return static_cast<unsigned>(__cvta_generic_to_shared(p));
-}
-// Bytes [from + Offset, ...) to shared [to + Offset, ...). `wanted` is a predicate of the
-// instruction, not a branch: the loop stays one basic block.
-template <int Offset>
-__device__ __forceinline__ void copy_async_16(unsigned to, const void* from, int wanted) {
-  asm volatile(
-      "{\n\t.reg .pred p;\n\tsetp.ne.s32 p, %2, 0;\n\t"
-      "@p cp.async.cg.shared.global [%0 + %3], [%1 + %3], 16;\n\t}" ::"r"(to),
-      "l"(from), "r"(wanted), "n"(Offset)
-      : "memory");
-}
-__device__ __forceinline__ void copy_async_8(unsigned to, const void* from, int wanted) {
-  asm volatile(
-      "{\n\t.reg .pred p;\n\tsetp.ne.s32 p, %2, 0;\n\t"
-      "@p cp.async.ca.shared.global [%0], [%1], 8;\n\t}" ::"r"(to),
-      "l"(from), "r"(wanted)
-      : "memory");
-}
 // `Count` runs of 16 * Threads bytes, 16 per thread and run.
 template <int Threads, int Count>
 __device__ __forceinline__ void copy_async_runs(unsigned to, const void* from, int wanted) {
@@ -49,29 +29,6 @@ __device__ __forceinline__ void copy_async_runs(unsigned to, const void* from, i
     copy_async_16<(Count - 1) * Threads * 16>(to, from, wanted);
   }
 }
-__device__ __forceinline__ void copy_async_commit() {
-  asm volatile("cp.async.commit_group;" ::: "memory");
-}
-template <int Pending>
-__device__ __forceinline__ void copy_async_wait() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
-}
-__device__ __forceinline__ void load_matrices(unsigned (&r)[4], unsigned address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(address)
-               : "memory");
-}
-// d = a * b + c; a 16x16 row-major, b 16x8 column-major.
-__device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
-                                    const float (&c)[4]) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%10, %11, %12, %13};"
-      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c[0]), "f"(c[1]),
-        "f"(c[2]), "f"(c[3]));
-}
-
 template <int TileM, int TileN, int WarpM, int WarpN, int Stages, int Promote>
 struct Fp16x3Tile {
   static constexpr int kTileM = TileM, kTileN = TileN, kWarpM = WarpM, kWarpN = WarpN;
@@ -379,7 +336,7 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
   constexpr int MI = Tile::kWarpM / 16, NJ = Tile::kWarpN / 8, kThreads = Tile::kThreads;
   constexpr int kStages = Tile::kStages, kStageBytes = Tile::kStageBytes;
   constexpr int kBOffset = Tile::kTileM * 128, kScaleOffset = kBOffset + Tile::kTileN * 128;
-  extern __shared__ __align__(128) unsigned char shared[];
+  unsigned char* shared = dynamic_shared();
 
   const int tid = static_cast<int>(threadIdx.x), lane = tid & 31, warp = tid >> 5;
   const int warp_m = warp % Tile::kWarpsM * Tile::kWarpM,

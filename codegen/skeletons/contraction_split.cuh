@@ -25,16 +25,6 @@ constexpr int kMaxSpread = 28;
 constexpr int kMaxExponent = 60;
 constexpr float kLowScale = 1.f / 2048.f;
 
-__device__ __forceinline__ unsigned pack_half2(float low, float high) {
-  unsigned packed;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-  return packed;
-}
-__device__ __forceinline__ void unpack_half2(unsigned packed, float& low, float& high) {
-  asm("{\n\t.reg .b16 a, b;\n\tmov.b32 {a, b}, %2;\n\tcvt.f32.f16 %0, a;\n\tcvt.f32.f16 %1, b;\n\t}"
-      : "=f"(low), "=f"(high)
-      : "r"(packed));
-}
 // Two neighbours -> their h and l terms.
 __device__ __forceinline__ void split_pair(float x, float y, float scale, unsigned& h,
                                            unsigned& l) {

@@ -23,8 +23,7 @@ template <class F, int Vectors, int RowsPerWarp, int N, class X, class Sink>
 __device__ __forceinline__ void gemv_decode(const GemvProblem& p, const DecodeRows<F>& w,
                                             const X& x, const Sink& sink) {
   constexpr int kQuads = N / 4;
-  extern __shared__ __align__(16) unsigned char shared[];
-  float4* turned = reinterpret_cast<float4*>(shared);  // [vector][step][quad][lane]
+  float4* turned = reinterpret_cast<float4*>(dynamic_shared());  // [vector][step][quad][lane]
   const int tid = static_cast<int>(threadIdx.x), lane = tid & 31, warp = tid >> 5;
   const int part = static_cast<int>(blockIdx.y);
   const int row0 = (static_cast<int>(blockIdx.x) * kDecodeWarps + warp) * RowsPerWarp;

@@ -23,6 +23,7 @@
 // Each file uses the ones before it, as in an emitted kernel.
 // clang-format off
 #include "contraction_operand.cuh"
+#include "contraction_ptx.cuh"
 #include "contraction_split.cuh"
 #include "contraction_fp16x3.cuh"
 #include "contraction_ffma.cuh"

@@ -117,7 +117,8 @@ Fragment emit_decode(const ContractionForms& at, const Config& config, const Emi
   const std::int64_t parts = ceil_div(at.site.k, k_part);
 
   Fragment fragment;
-  fragment.includes = {"contraction_operand.cuh", "gemv.cuh", "gemv_decode.cuh"};
+  fragment.includes = {"contraction_operand.cuh", "contraction_ptx.cuh", "gemv.cuh",
+                       "gemv_decode.cuh"};
   fragment.formats.push_back(side.encoded);
   fragment.code = x.definitions + epilogue.definitions;
   EntryPointers entry;

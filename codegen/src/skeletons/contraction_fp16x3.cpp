@@ -159,7 +159,7 @@ class Emitter {
         epilogue_(epilogue_text(at.program, at.site, context.type_name("Epilogue"))) {}
 
   Fragment emit() {
-    fragment_.includes = {"contraction_operand.cuh", "contraction_split.cuh",
+    fragment_.includes = {"contraction_operand.cuh", "contraction_ptx.cuh", "contraction_split.cuh",
                           "contraction_fp16x3.cuh", "contraction_ffma.cuh"};
     fragment_.code = a_.definitions + b_.definitions + epilogue_.definitions;
     add_workspaces();
