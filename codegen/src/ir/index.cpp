@@ -62,7 +62,9 @@ void sort_and_merge(Index& index) {
   terms = std::move(merged);
 }
 
-/// c*b * floor(x/b) + c * (x mod b) = c*x: undoes delinearise after linearise.
+/// What undoes delinearise after linearise:
+///   c*b * floor(x/b) + c * (x mod b)           = c * x
+///   c*b * (floor(x/b) mod m) + c * (x mod b)   = c * (x mod b*m)
 bool rejoin_once(Index& index) {
   for (std::size_t i = 0; i < index.terms.size(); ++i) {
     const Index::Term mod = index.terms[i];
@@ -71,8 +73,12 @@ bool rejoin_once(Index& index) {
     for (std::size_t j = 0; j < index.terms.size(); ++j) {
       const Index::Term& div = index.terms[j];
       if (div.coefficient != mod.coefficient * mod.atom->by) continue;
-      if (compare_atoms(*div.atom, *quotient.terms.front().atom) != 0) continue;
-      const Index whole = mod.atom->of * mod.coefficient;
+      const bool bounded = div.atom->kind == IndexAtom::Kind::Mod && div.atom->of == quotient;
+      if (!bounded && compare_atoms(*div.atom, *quotient.terms.front().atom) != 0) continue;
+      const Index joined =
+          bounded ? from_atom({IndexAtom::Kind::Mod, 0, mod.atom->of, mod.atom->by * div.atom->by})
+                  : mod.atom->of;
+      const Index whole = joined * mod.coefficient;
       index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::max(i, j)));
       index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::min(i, j)));
       index.constant += whole.constant;

@@ -29,7 +29,9 @@ bool reads_result(const Program& program, const Region& region, ScalarId leaf) {
 }
 
 /// Every access to a reduction's result is at row r: variable 0 of these (r, q) expressions.
-bool follows_rows(const Program& program, const Region& region, ScalarId root) {
+bool follows_rows(const Program& program, const Region& region, ScalarId root,
+                  const Shape& extents) {
+  if (extents[0] == 1) return true;
   for (const ScalarId leaf : leaves_of(program.scalars, root)) {
     if (!reads_result(program, region, leaf)) continue;
     if (!(row_of_access(program, program.scalars[leaf]) == Index::variable(0))) return false;
@@ -48,7 +50,7 @@ std::optional<Placed> place(Program& program, const Region& region, const Stage&
   Placed placed;
   placed.value =
       inline_maps(program, region, substitute(program, stage.body, variables, extents), extents);
-  if (!follows_rows(program, region, placed.value)) return std::nullopt;
+  if (!follows_rows(program, region, placed.value, extents)) return std::nullopt;
   std::vector<Index> store;
   for (const Index& index : stage.store) store.push_back(substitute(index, variables, extents));
   placed.offset = linearise(store, program.tensor(stage.results.front()).strides);
@@ -155,7 +157,7 @@ std::optional<RowProgram> row_program(Program& program, const Region& region) {
     phase.body =
         inline_maps(program, region, substitute(program, stage.body, at, extents), extents);
     phase.results = stage.results;
-    if (!follows_rows(program, region, phase.body)) return std::nullopt;
+    if (!follows_rows(program, region, phase.body, extents)) return std::nullopt;
     rows.phases.push_back(std::move(phase));
   }
   if (rows.phases.size() > kMostPhases) return std::nullopt;
