@@ -1,0 +1,170 @@
+#include "exec/access.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "exec/context.h"
+#include "exec/operands.h"
+
+namespace kw::ptxvm {
+namespace {
+
+constexpr auto kGeneric = static_cast<std::uint32_t>(Space::Generic);
+
+// One lane's access resolved to a region, with what is wrong with it.
+struct Resolved {
+  Space space = Space::Global;
+  std::uint64_t address = 0;  // within that space
+  const Region* region = nullptr;
+  Region own{};  // storage for regions that are not in the list
+};
+
+void resolve(Warp& w, const Ins* ins, unsigned lane, std::uint64_t address, std::uint32_t space,
+             Resolved& out) {
+  out.space = static_cast<Space>(space);
+  out.address = address;
+  if (space == kGeneric || out.space == Space::Parameter) {
+    const std::uint64_t window = address & ~(kWindowBytes - 1);
+    out.space = Space::Global;
+    if (window == kSharedWindow) out.space = Space::Shared;
+    if (window == kLocalWindow) out.space = Space::Local;
+    if (window == kParameterWindow) out.space = Space::Parameter;
+    if (out.space != Space::Global) out.address = address - window;
+  }
+  switch (out.space) {
+    case Space::Shared:
+      out.region = &w.shared;
+      return;
+    case Space::Local:
+      out.own = {0,
+                 w.local_bytes,
+                 w.local + std::size_t{lane} * w.local_stride,
+                 w.local_initialised + std::size_t{lane} * w.local_stride,
+                 nullptr,
+                 false};
+      out.region = &out.own;
+      return;
+    case Space::Parameter:
+      out.own = {0,       w.parameter_bytes, const_cast<std::byte*>(w.parameters),
+                 nullptr, nullptr,           true};
+      out.region = &out.own;
+      return;
+    default:
+      out.region = find_region(w, ins, address);
+      return;
+  }
+}
+
+bool inside(const Region& r, std::uint64_t address, std::uint32_t bytes) {
+  const std::uint64_t size = r.hi - r.lo;
+  return size >= bytes && address - r.lo <= size - bytes && address >= r.lo;
+}
+
+void report(Warp& w, const Ins* ins, unsigned lane, FindingKind kind, const Resolved& at,
+            std::uint32_t bytes, bool write) {
+  RawFinding f;
+  f.kind = kind;
+  f.ins = ins;
+  f.space = at.space;
+  f.is_write = write;
+  f.address = at.address;
+  f.bytes = bytes;
+  const char* verb = write ? "write" : "read";
+  if (at.space == Space::Global || at.space == Space::Constant) {
+    const LaunchContext& c = w.block->context;
+    const Allocation* near = c.memory->find(at.address);
+    if (near == nullptr) near = c.memory->nearest(at.address);
+    if (near != nullptr) {
+      f.allocation = near->name;
+      f.offset = static_cast<std::int64_t>(at.address - near->address);
+      f.message = fmt::format("{} of {} bytes at offset {} of '{}' ({} bytes)", verb, bytes,
+                              f.offset, near->name, near->size);
+    } else {
+      if (kind == FindingKind::OutOfBounds) f.kind = FindingKind::InvalidAddress;
+      f.message = fmt::format("{} of {} bytes at address {:#x}, which is in no allocation", verb,
+                              bytes, at.address);
+    }
+  } else {
+    const std::uint64_t size = at.region == nullptr ? 0 : at.region->hi;
+    f.allocation = to_string(at.space);
+    f.offset = static_cast<std::int64_t>(at.address);
+    f.message = fmt::format("{} of {} bytes at offset {} of {} memory ({} bytes)", verb, bytes,
+                            static_cast<std::int64_t>(at.address), to_string(at.space), size);
+  }
+  if (kind == FindingKind::UninitialisedRead) f.message += ", never written";
+  if (kind == FindingKind::Misaligned) f.message += fmt::format(", not aligned to {}", bytes);
+  if (kind == FindingKind::ReadOnlyWrite) f.message += ", which is read-only";
+  w.block->worker->report(w, lane, std::move(f));
+}
+
+}  // namespace
+
+const Region* find_region(Warp& w, const Ins* ins, std::uint64_t address) {
+  const Region* const begin = w.regions;
+  const Region* const end = begin + w.region_count;
+  const Region* next = std::upper_bound(begin, end, address,
+                                        [](std::uint64_t a, const Region& r) { return a < r.lo; });
+  if (next == begin) return nullptr;
+  const Region* found = next - 1;
+  if (address >= found->hi) return nullptr;
+  w.region_cache[ins->cache] = found;
+  return found;
+}
+
+std::byte* checked_bytes(Warp& w, const Ins* ins, unsigned lane, std::uint64_t address,
+                         std::uint32_t bytes, std::uint32_t space, AccessKind kind) {
+  Resolved at;
+  resolve(w, ins, lane, address, space, at);
+  const bool write = kind != AccessKind::Read;
+  if (at.region == nullptr || !inside(*at.region, at.address, bytes)) {
+    report(w, ins, lane, FindingKind::OutOfBounds, at, bytes, write);
+    return nullptr;
+  }
+  if (at.address % bytes != 0) {
+    report(w, ins, lane, FindingKind::Misaligned, at, bytes, write);
+    return nullptr;
+  }
+  if (write && at.region->read_only) {
+    report(w, ins, lane, FindingKind::ReadOnlyWrite, at, bytes, write);
+    return nullptr;
+  }
+  const std::uint64_t offset = at.address - at.region->lo;
+  if (w.track_initialised && at.region->initialised != nullptr) {
+    std::uint8_t* marks = at.region->initialised + offset;
+    if (kind != AccessKind::Write && std::find(marks, marks + bytes, 0) != marks + bytes) {
+      report(w, ins, lane, FindingKind::UninitialisedRead, at, bytes, false);
+      std::memset(marks, 1, bytes);  // once per byte is enough
+    }
+    if (write) std::memset(marks, 1, bytes);
+  }
+  return at.region->host + offset;
+}
+
+const Ins* access_slowly(Warp& w, const Ins* ins) {
+  const AccessBits access{ins->y};
+  const std::uint32_t element = access.bytes(), count = access.count();
+  const std::uint32_t total = element * count;
+  const std::uint32_t registers[4] = {ins->d, ins->b, ins->c, ins->x};
+  const std::uint32_t lane_size = element == 1 ? 2 : element;
+  if (w.count_memory) count_access(w, ins);
+  for (unsigned l = 0; l < kLanes; ++l) {
+    if ((w.mask >> l & 1) == 0) continue;
+    std::byte* host = checked_bytes(w, ins, l, w.address[l], total, access.space(),
+                                    access.store() ? AccessKind::Write : AccessKind::Read);
+    for (std::uint32_t v = 0; v < count; ++v) {
+      char* reg = operand<char>(w, registers[v]) + std::size_t{l} * lane_size;
+      if (access.store()) {
+        if (host != nullptr) std::memcpy(host + v * element, reg, element);
+        continue;
+      }
+      std::uint64_t value = 0;
+      if (host != nullptr) std::memcpy(&value, host + v * element, element);
+      if (element == 1 && access.is_signed())
+        value = static_cast<std::uint64_t>(static_cast<std::int8_t>(value));
+      std::memcpy(reg, &value, lane_size);
+    }
+  }
+  return ins + 1;
+}
+
+}  // namespace kw::ptxvm

@@ -1,0 +1,27 @@
+#pragma once
+// Memory accesses outside the fast paths of handlers/loadstore.cpp: addresses in several regions,
+// generic addresses, everything that ends in a finding.
+
+#include "exec/warp.h"
+
+namespace kw::ptxvm {
+
+/// The global-memory region that holds `address`, remembered in the instruction's cache slot;
+/// nullptr if none does.
+const Region* find_region(Warp& warp, const Ins* ins, std::uint64_t address);
+
+/// Runs a load or store lane by lane from Warp::address, checking each; a bad lane gets a finding,
+/// reads as zero and writes nothing.
+const Ins* access_slowly(Warp& warp, const Ins* ins);
+
+/// Counts sectors or bank waves of the access at Warp::address.
+void count_access(Warp& warp, const Ins* ins);
+
+enum class AccessKind : std::uint8_t { Read, Write, ReadWrite };
+
+/// Host bytes of one lane's access after all checks, or nullptr after reporting a finding. `space`
+/// as the instruction says; Generic is resolved. Marks written bytes as initialised.
+std::byte* checked_bytes(Warp& warp, const Ins* ins, unsigned lane, std::uint64_t address,
+                         std::uint32_t bytes, std::uint32_t space, AccessKind kind);
+
+}  // namespace kw::ptxvm

@@ -1,0 +1,80 @@
+#pragma once
+// What all blocks of one launch share, and what each host thread has for itself.
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "exec/block.h"
+#include "exec/lowered.h"
+#include "kw/ptxvm/memory.h"
+#include "kw/ptxvm/run.h"
+
+namespace kw::ptxvm {
+
+struct LaunchContext {
+  const LoweredKernel* kernel = nullptr;
+  const Ins* code = nullptr;  // bound to an instruction set
+  const Options* options = nullptr;
+  const Memory* memory = nullptr;
+  Dim3 grid, block;
+  std::uint32_t shared_bytes = 0;
+  std::uint32_t dynamic_shared_bytes = 0;
+  const std::vector<std::byte>* parameters = nullptr;
+  std::vector<Region> regions;  // global memory, sorted
+  AlignedBytes pool;            // constants, relocated
+  std::uint64_t blocks = 0;
+  std::uint64_t grid_id = 0;
+
+  std::uint64_t block_at(
+      std::uint64_t position) const noexcept;  // linear block number in launch order
+
+  mutable std::atomic<std::uint64_t> next{0};  // position of the next block to start
+  mutable std::atomic<std::uint64_t> stop_after{
+      ~std::uint64_t{0}};  // no block after this position matters
+  bool cancelled() const noexcept {
+    return options->cancel != nullptr && options->cancel->load(std::memory_order_relaxed);
+  }
+};
+
+/// A finding before it is put into words.
+struct RawFinding {
+  FindingKind kind = FindingKind::OutOfBounds;
+  const Ins* ins = nullptr;
+  std::uint32_t source = 0;
+  Space space = Space::Generic;
+  bool is_write = false;
+  std::uint64_t address = 0;
+  std::uint32_t bytes = 0;
+  std::string allocation;
+  std::int64_t offset = 0;
+  std::string message;
+  // Filled by Worker::report.
+  std::uint64_t position = 0, sequence = 0;
+  Dim3 block{0, 0, 0};
+  std::uint32_t warp = 0, lane = 0;
+  std::uint64_t occurrences = 0;
+};
+
+class Worker {
+ public:
+  explicit Worker(const LaunchContext& context);
+
+  /// Runs blocks until none is left for this thread.
+  void work();
+  void report(const Warp& warp, unsigned lane, RawFinding finding);
+
+  const LaunchContext& context;
+  std::vector<BlockCount> counts;                          // by basic block
+  std::vector<const Region*> region_cache;                 // by Ins::cache
+  std::unordered_map<std::uint64_t, RawFinding> findings;  // by kind and source
+  Counters counters;
+  bool failed = false;
+
+ private:
+  std::vector<std::unique_ptr<Block>> idle_;
+};
+
+}  // namespace kw::ptxvm

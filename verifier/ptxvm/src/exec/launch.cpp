@@ -1,0 +1,228 @@
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <map>
+#include <thread>
+#include <tuple>
+
+#include "exec/context.h"
+#include "kw/ptxvm/run.h"
+#include "memory_state.h"
+#include "program_impl.h"
+
+namespace kw::ptxvm {
+namespace {
+
+constexpr std::uint32_t kMaxSharedBytes = 227u << 10;
+constexpr std::uint32_t kMaxBlockThreads = 1024;
+
+Status check(const KernelInfo& k, const Launch& launch) {
+  if (k.refusal) return tl::unexpected<Error>(*k.refusal);
+  const Dim3 &g = launch.grid, &b = launch.block;
+  if (g.count() == 0 || g.x > 0x7fffffffu || g.y > 65535 || g.z > 65535) {
+    return fail(Errc::InvalidArgument,
+                "kernel {}: grid {}x{}x{} is outside 1..2147483647 x 1..65535 x 1..65535", k.name,
+                g.x, g.y, g.z);
+  }
+  const std::uint32_t most =
+      k.max_block_threads != 0 ? std::min(k.max_block_threads, kMaxBlockThreads) : kMaxBlockThreads;
+  if (b.x == 0 || b.y == 0 || b.z == 0 || b.x > 1024 || b.y > 1024 || b.z > 64 ||
+      b.count() > most) {
+    return fail(Errc::InvalidArgument,
+                "kernel {}: block {}x{}x{} does not fit: at most {} threads, 1024 x 1024 x 64",
+                k.name, b.x, b.y, b.z, most);
+  }
+  if (launch.parameters.size() != k.parameter_bytes) {
+    return fail(Errc::InvalidArgument, "kernel {} takes {} bytes of parameters, {} given", k.name,
+                k.parameter_bytes, launch.parameters.size());
+  }
+  if (std::uint64_t{launch.dynamic_shared_bytes} + k.static_shared_bytes > kMaxSharedBytes) {
+    return fail(Errc::InvalidArgument, "kernel {}: {} + {} bytes of shared memory exceed {}",
+                k.name, k.static_shared_bytes, launch.dynamic_shared_bytes, kMaxSharedBytes);
+  }
+  return {};
+}
+
+Isa choose(HostIsa wanted) {
+  const Isa best = best_isa();
+  switch (wanted) {
+    case HostIsa::Best:
+      return best;
+    case HostIsa::Baseline:
+      return Isa::Baseline;
+    case HostIsa::Avx2:
+      return std::min(best, Isa::Avx2);
+    case HostIsa::Avx512:
+      return std::min(best, Isa::Avx512);
+  }
+  return best;
+}
+
+void fill_pool(LaunchContext& c, const std::vector<std::uint64_t>& addresses) {
+  const LoweredKernel& k = *c.kernel;
+  c.pool = allocate_aligned(k.pool.size() + 64);
+  std::memcpy(c.pool.get(), k.pool.data(), k.pool.size());
+  for (const Relocation& r : k.relocations) {
+    const std::uint64_t value = addresses[static_cast<std::size_t>(r.variable)] + r.addend;
+    for (std::uint32_t l = 0; l < kLanes; ++l)
+      std::memcpy(c.pool.get() + r.pool_offset + 8 * l, &value, sizeof value);
+  }
+}
+
+Finding describe(const Program& program, const LaunchContext& c, const std::string& kernel,
+                 RawFinding&& raw) {
+  const Instruction& in = *c.kernel->sources[raw.source];
+  Finding f;
+  f.kind = raw.kind;
+  f.site.kernel = kernel;
+  f.site.source = in.source;
+  f.site.file = program.file_name(in.source.file);
+  f.site.ptx_line = in.ptx_line;
+  f.site.instruction = in.text;
+  f.site.block = raw.block;
+  f.site.warp = raw.warp;
+  f.site.lane = raw.lane;
+  f.space = raw.space;
+  f.is_write = raw.is_write;
+  f.address = raw.address;
+  f.bytes = raw.bytes;
+  f.allocation = std::move(raw.allocation);
+  f.offset = raw.offset;
+  f.occurrences = raw.occurrences;
+  const std::string where = in.source.line != 0 ? fmt::format("line {}", in.source.line)
+                                                : fmt::format("PTX line {}", in.ptx_line);
+  f.message = fmt::format("{} at {} of kernel {}: {} (block {},{},{} warp {} lane {})",
+                          to_string(f.kind), where, kernel, raw.message, raw.block.x, raw.block.y,
+                          raw.block.z, raw.warp, raw.lane);
+  return f;
+}
+
+void merge_findings(const Program& program, const LaunchContext& c, const std::string& kernel,
+                    std::vector<Worker>& workers, Report& report) {
+  std::map<std::uint64_t, RawFinding> merged;
+  const std::uint64_t last = c.stop_after.load();
+  for (Worker& w : workers) {
+    for (auto& [key, raw] : w.findings) {
+      if (raw.position > last) continue;
+      auto [it, fresh] = merged.try_emplace(key, raw);
+      if (fresh) continue;
+      const std::uint64_t occurrences = it->second.occurrences + raw.occurrences;
+      if (raw.position < it->second.position) it->second = std::move(raw);
+      it->second.occurrences = occurrences;
+    }
+  }
+  std::vector<RawFinding> ordered;
+  for (auto& [key, raw] : merged) ordered.push_back(std::move(raw));
+  std::sort(ordered.begin(), ordered.end(), [](const RawFinding& a, const RawFinding& b) {
+    return std::tie(a.position, a.sequence) < std::tie(b.position, b.sequence);
+  });
+  for (RawFinding& raw : ordered) {
+    if (report.findings.size() >= c.options->max_findings) {
+      report.findings_truncated = true;
+      break;
+    }
+    report.findings.push_back(describe(program, c, kernel, std::move(raw)));
+  }
+}
+
+void merge_counters(const LaunchContext& c, const std::vector<Worker>& workers, Counters& out) {
+  const LoweredKernel& k = *c.kernel;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, LineCount> lines;
+  for (const Worker& w : workers) {
+    out.barriers += w.counters.barriers;
+    out.divergent_branches += w.counters.divergent_branches;
+    out.matrix_multiply_adds += w.counters.matrix_multiply_adds;
+    out.global_requests += w.counters.global_requests;
+    out.global_sectors += w.counters.global_sectors;
+    out.global_bytes += w.counters.global_bytes;
+    out.shared_requests += w.counters.shared_requests;
+    out.shared_waves += w.counters.shared_waves;
+    out.shared_waves_ideal += w.counters.shared_waves_ideal;
+    for (std::size_t b = 0; b < k.blocks.size(); ++b) {
+      const BlockCount& count = w.counts[b];
+      if (count.warps == 0) continue;
+      for (const std::uint32_t source : k.blocks[b].sources) {
+        out.warp_instructions += count.warps;
+        out.lane_instructions += count.lanes;
+        out.by_class[static_cast<std::size_t>(k.classes[source])] += count.warps;
+        const SourceLine at = k.sources[source]->source;
+        if (at.line == 0) continue;
+        LineCount& line = lines[{at.file, at.line}];
+        line.source = at;
+        line.warp_instructions += count.warps;
+        line.lane_instructions += count.lanes;
+      }
+    }
+  }
+  for (const auto& [key, line] : lines) out.lines.push_back(line);
+  std::stable_sort(out.lines.begin(), out.lines.end(), [](const LineCount& a, const LineCount& b) {
+    return a.warp_instructions > b.warp_instructions;
+  });
+}
+
+}  // namespace
+
+Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
+                   const Options& given) {
+  const Program::Impl& impl = program.impl();
+  const KernelInfo* info = program.find_kernel(launch.kernel);
+  if (info == nullptr) return fail(Errc::NotFound, "the module has no kernel {}", launch.kernel);
+  KW_RETURN_IF_ERROR(check(*info, launch));
+  Options options = given;
+  if (options.threads == 0) options.threads = std::max(1u, std::thread::hardware_concurrency());
+  options.threads =
+      static_cast<unsigned>(std::min<std::uint64_t>({options.threads, launch.grid.count(), 256}));
+
+  LaunchContext c;
+  c.kernel = impl.lowered[static_cast<std::size_t>(info - impl.kernels.data())].get();
+  c.code = c.kernel->bound(choose(options.isa));
+  c.options = &options;
+  c.grid = launch.grid;
+  c.block = launch.block;
+  c.blocks = launch.grid.count();
+  c.dynamic_shared_bytes = launch.dynamic_shared_bytes;
+  c.shared_bytes = info->static_shared_bytes + launch.dynamic_shared_bytes;
+  c.parameters = &launch.parameters;
+  KW_ASSIGN(const std::vector<std::uint64_t> addresses,
+            ModuleVariables::addresses(memory, program));
+  c.memory = &memory;
+  try {
+    fill_pool(c, addresses);
+    for (const Allocation* a : memory.allocations()) {
+      c.regions.push_back(
+          {a->address, a->address + a->size, a->bytes, a->initialised, a, a->read_only});
+    }
+    std::vector<Worker> workers;
+    workers.reserve(options.threads);
+    for (unsigned t = 0; t < options.threads; ++t) workers.emplace_back(c);
+    std::vector<std::exception_ptr> failures(options.threads);
+    const auto work = [&](unsigned t) {
+      try {
+        workers[t].work();
+      } catch (...) {
+        failures[t] = std::current_exception();
+        c.stop_after.store(0);
+      }
+    };
+    {
+      std::vector<std::jthread> threads;
+      for (unsigned t = 1; t < options.threads; ++t) threads.emplace_back(work, t);
+      work(0);
+    }
+    for (const std::exception_ptr& failure : failures) {
+      if (failure) std::rethrow_exception(failure);
+    }
+    if (c.cancelled())
+      return fail(Errc::Cancelled, "the run of kernel {} was cancelled", launch.kernel);
+    Report report;
+    report.completed =
+        std::none_of(workers.begin(), workers.end(), [](const Worker& w) { return w.failed; });
+    merge_findings(program, c, launch.kernel, workers, report);
+    merge_counters(c, workers, report.counters);
+    return report;
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::ResourceExhausted, "no host memory for the run of kernel {}", launch.kernel);
+  }
+}
+
+}  // namespace kw::ptxvm

@@ -1,0 +1,52 @@
+#pragma once
+// A kernel ready to run, except for the choice of instruction set and the addresses of variables.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "exec/code.h"
+#include "handlers/registry.h"
+#include "ir/flatten.h"
+#include "kw/ptxvm/report.h"
+
+namespace kw::ptxvm {
+
+struct Relocation {
+  std::uint32_t pool_offset = 0;  // of 32 copies of a 64-bit value
+  int variable = -1;              // Module::variables
+  std::uint64_t addend = 0;
+};
+
+struct LoweredBlock {
+  std::uint32_t start = 0;             // first Ins
+  std::vector<std::uint32_t> sources;  // instructions counted for it
+};
+
+struct LoweredKernel {
+  std::vector<Ins> code;               // run is not set
+  std::vector<std::int32_t> handlers;  // by instruction
+  std::vector<std::uint32_t> block_start;
+  std::vector<LoweredBlock> blocks;
+  std::vector<std::uint32_t> extra;
+  std::vector<const Instruction*> sources;
+  std::vector<InstructionClass> classes;  // by source
+  std::vector<std::byte> pool;
+  std::vector<Relocation> relocations;
+  std::uint32_t register_bytes = 0;
+  std::uint32_t cache_slots = 0;
+  std::uint32_t frame_bytes = 0;
+  std::uint32_t shared_bytes = 0;
+  bool uses_dynamic_shared = false;
+
+  /// The code with handlers of one instruction set; made at first use.
+  const Ins* bound(Isa isa) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::array<std::vector<Ins>, kIsaCount> bound_;  // guarded by mutex_ until filled
+};
+
+}  // namespace kw::ptxvm

@@ -1,0 +1,105 @@
+#include <algorithm>
+#include <numeric>
+
+#include "exec/context.h"
+
+namespace kw::ptxvm {
+
+std::uint64_t LaunchContext::block_at(std::uint64_t position) const noexcept {
+  switch (options->schedule) {
+    case Schedule::InOrder:
+      return position;
+    case Schedule::Reversed:
+      return blocks - 1 - position;
+    case Schedule::Shuffled:
+      break;
+  }
+  // position -> a * position + b modulo the number of blocks, with a prime to it.
+  std::uint64_t a = (options->seed * 0x9e3779b97f4a7c15u >> 33) % blocks | 1;
+  while (std::gcd(a, blocks) != 1) ++a;
+  const std::uint64_t b = (options->seed * 0xbf58476d1ce4e5b9u >> 31) % blocks;
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint64_t>((static_cast<Wide>(a) * position + b) % blocks);
+}
+
+Worker::Worker(const LaunchContext& c) : context(c) {
+  counts.resize(c.kernel->block_start.size());
+  region_cache.resize(c.kernel->cache_slots + 1);
+}
+
+void Worker::report(const Warp& warp, unsigned lane, RawFinding finding) {
+  Block& block = *warp.block;
+  finding.source = finding.ins->source;
+  finding.position = block.position;
+  finding.sequence = block.sequence++;
+  finding.block = block.id;
+  finding.warp = warp.index;
+  finding.lane = lane;
+  finding.occurrences = 1;
+  const std::uint64_t key = static_cast<std::uint64_t>(finding.kind) << 32 | finding.source;
+  const auto [it, fresh] = findings.try_emplace(key, finding);
+  if (fresh) return;
+  const std::uint64_t occurrences = it->second.occurrences + 1;
+  // Blocks of one thread may interleave: the earliest block's first finding stands.
+  if (finding.position < it->second.position) it->second = std::move(finding);
+  it->second.occurrences = occurrences;
+}
+
+void Worker::work() {
+  const LoweredKernel& k = *context.kernel;
+  const std::uint64_t warps = (context.block.count() + kLanes - 1) / kLanes;
+  const std::uint64_t block_bytes =
+      warps * (k.register_bytes + 2 * kLanes * k.frame_bytes + sizeof(Warp)) +
+      2 * context.shared_bytes + 4096;
+  const unsigned threads = std::max(1u, context.options->threads);
+  const std::size_t most = static_cast<std::size_t>(std::clamp<std::uint64_t>(
+      context.options->resident_bytes / threads / block_bytes, 1, 1u << 16));
+  // Blocks take turns, so that a block may wait for any later one. A new one joins only when a
+  // whole round has passed in which none ended: blocks that wait for nobody mostly run one after
+  // another.
+  constexpr std::uint64_t kSlice = 1u << 12;
+  constexpr std::size_t kPatience = 2;
+  std::size_t unfinished_turns = 0;
+  std::vector<std::unique_ptr<Block>> resident;
+  std::size_t turn = 0;
+  const auto start_next = [&] {
+    const std::uint64_t position = context.next.fetch_add(1);
+    if (position >= context.blocks || position > context.stop_after.load()) return false;
+    if (idle_.empty()) idle_.push_back(std::make_unique<Block>(context));
+    resident.push_back(std::move(idle_.back()));
+    idle_.pop_back();
+    resident.back()->start(*this, position);
+    return true;
+  };
+  while (!context.cancelled()) {
+    if (resident.empty() && !start_next()) return;
+    turn %= resident.size();
+    Block& block = *resident[turn];
+    Block::Outcome outcome = Block::Outcome::Failed;
+    if (block.position <= context.stop_after.load()) outcome = block.run(kSlice);
+    if (outcome == Block::Outcome::Running) {
+      ++turn;
+      if (++unfinished_turns < kPatience * resident.size()) continue;
+      unfinished_turns = 0;
+      if (resident.size() < most && start_next()) turn = resident.size() - 1;
+      continue;
+    }
+    unfinished_turns = 0;
+    if (outcome == Block::Outcome::Failed) {
+      failed = true;
+      std::uint64_t seen = context.stop_after.load();
+      while (block.position < seen &&
+             !context.stop_after.compare_exchange_weak(seen, block.position)) {
+      }
+    }
+    counters.barriers += block.barriers_completed;
+    for (const WarpControl& c : block.controls) {
+      counters.divergent_branches += c.divergent_branches;
+      counters.matrix_multiply_adds += c.matrix_multiply_adds;
+    }
+    idle_.push_back(std::move(resident[turn]));
+    resident.erase(resident.begin() + static_cast<std::ptrdiff_t>(turn));
+  }
+}
+
+}  // namespace kw::ptxvm

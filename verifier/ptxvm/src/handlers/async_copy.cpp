@@ -1,0 +1,131 @@
+// cp.async. The bytes move when the kernel waits for them (or ends), not before: a kernel that
+// forgets to wait reads the old contents.
+
+#include <cstring>
+
+#include "exec/access.h"
+#include "exec/context.h"
+#include "exec/control.h"
+#include "exec/operands.h"
+#include "handlers/families.h"
+
+namespace kw::ptxvm {
+namespace {
+
+void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
+  for (unsigned l = 0; l < kLanes; ++l) {
+    if ((lanes >> l & 1) == 0) continue;
+    std::byte* to = checked_bytes(w, copy.ins, l, copy.to[l], copy.bytes,
+                                  static_cast<std::uint32_t>(Space::Shared), AccessKind::Write);
+    if (to == nullptr) continue;
+    const std::uint32_t used = copy.source_bytes[l];
+    const std::byte* from = nullptr;
+    if (used != 0) {
+      from = checked_bytes(w, copy.ins, l, copy.from[l], used,
+                           static_cast<std::uint32_t>(Space::Global), AccessKind::Read);
+      if (from == nullptr) continue;
+      std::memcpy(to, from, used);
+    }
+    std::memset(to + used, 0, copy.bytes - used);
+  }
+}
+
+// Copies of `lanes` whose group is among the oldest: all but the newest `keep` groups of each lane.
+void complete(Warp& w, std::uint32_t lanes, std::uint32_t keep, bool uncommitted_too) {
+  std::vector<AsyncCopy>& copies = w.control->copies;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    AsyncCopy& copy = copies[i];
+    std::uint32_t due = 0;
+    for (unsigned l = 0; l < kLanes; ++l) {
+      if (((copy.mask & lanes) >> l & 1) == 0) continue;
+      const std::uint32_t committed = w.control->committed[l];
+      const bool old = copy.group < committed && committed - copy.group > keep;
+      if (old || uncommitted_too) due |= 1u << l;
+    }
+    if (due != 0) carry_out(w, copy, due);
+    copy.mask &= ~due;
+    if (copy.mask == 0) continue;
+    if (kept != i) copies[kept] = copy;
+    ++kept;
+  }
+  copies.resize(kept);
+}
+
+}  // namespace
+
+void finish_copies(Warp& w, std::uint32_t lanes) {
+  if (!w.control->copies.empty()) complete(w, lanes, 0, true);
+}
+
+namespace baseline {
+namespace {
+
+std::uint64_t address_of(Warp& w, std::uint32_t location, bool narrow, unsigned lane) {
+  return narrow ? operand<std::uint32_t>(w, location)[lane]
+                : operand<std::uint64_t>(w, location)[lane];
+}
+
+// a: shared address (z & 1: 32 bits), b: global address, c: bytes to take (z & 2) or predicate to
+// skip (z & 4), y: access bits, imm: shared offset in the low half, global offset in the high half.
+const Ins* copy_async(Warp& w, const Ins* ins) {
+  const AccessBits access{ins->y};
+  const bool narrow = (ins->z & 1) != 0;
+  AsyncCopy copy;
+  copy.bytes = access.bytes();
+  copy.ins = ins;
+  const auto to_offset = static_cast<std::uint64_t>(static_cast<std::int32_t>(ins->imm));
+  const auto from_offset = static_cast<std::uint64_t>(static_cast<std::int32_t>(ins->imm >> 32));
+  std::uint32_t ignored = 0;
+  if ((ins->z & 4) != 0) ignored = *operand<std::uint32_t>(w, ins->c);
+  for (unsigned l = 0; l < kLanes; ++l) {
+    copy.to[l] = address_of(w, ins->a, narrow, l) + to_offset;
+    if (narrow) copy.to[l] &= 0xffffffffu;
+    copy.from[l] = operand<std::uint64_t>(w, ins->b)[l] + from_offset;
+    copy.source_bytes[l] = (ins->z & 2) != 0 ? operand<std::uint32_t>(w, ins->c)[l] : copy.bytes;
+    if (copy.source_bytes[l] > copy.bytes) copy.source_bytes[l] = copy.bytes;
+    if ((ignored >> l & 1) != 0) copy.source_bytes[l] = 0;
+  }
+  if (w.count_memory) {
+    std::memcpy(w.address, copy.from, sizeof w.address);
+    count_access(w, ins);
+  }
+  // Lanes that committed different numbers of groups go into different entries.
+  for (std::uint32_t left = w.mask; left != 0;) {
+    copy.group = w.control->committed[__builtin_ctz(left)];
+    copy.mask = 0;
+    for (unsigned l = 0; l < kLanes; ++l) {
+      if ((left >> l & 1) != 0 && w.control->committed[l] == copy.group) copy.mask |= 1u << l;
+    }
+    left &= ~copy.mask;
+    w.control->copies.push_back(copy);
+  }
+  return ins + 1;
+}
+
+const Ins* commit(Warp& w, const Ins* ins) {
+  for (unsigned l = 0; l < kLanes; ++l) w.control->committed[l] += w.mask >> l & 1;
+  return ins + 1;
+}
+
+// imm: how many of the newest groups may stay pending.
+const Ins* wait_group(Warp& w, const Ins* ins) {
+  complete(w, w.mask, static_cast<std::uint32_t>(ins->imm), false);
+  return ins + 1;
+}
+const Ins* wait_all(Warp& w, const Ins* ins) {
+  complete(w, w.mask, 0, true);
+  return ins + 1;
+}
+
+}  // namespace
+
+void register_async_copy(Registry& r) {
+  r.add("$cp.async", copy_async, {});
+  r.add("$cp.commit", commit, {});
+  r.add("$cp.wait_group", wait_group, {});
+  r.add("$cp.wait_all", wait_all, {});
+}
+
+}  // namespace baseline
+}  // namespace kw::ptxvm

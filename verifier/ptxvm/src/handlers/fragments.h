@@ -1,0 +1,77 @@
+#pragma once
+// mma.sync by fragments.
+//
+// Fragments (PTX ISA, "Matrix Fragments for mma"): with g = lane / 4, t = lane % 4 and e elements
+// per 32-bit register, element j of register r is A[g + 8 (r % 2)][e t + j + 4 e (r / 2)] and B[e t
+// + j + 4 e r][g]; register i of C is C[g + 8 (i / 2)][2 t + i % 2].
+
+#include "exec/control.h"
+#include "handlers/matrix.h"
+
+namespace kw::ptxvm::KW_ISA {
+
+// True if the warp is not whole: waits for its other lanes, or goes on after a finding.
+inline bool incomplete(Warp& w, const Ins* ins, const Ins** next) {
+  return KW_UNLIKELY(w.mask != kFullMask) && must_wait_for_lanes(w, ins, kFullMask, next);
+}
+
+template <class E, unsigned M, unsigned K, class V>
+void load_a(Warp& w, const u32* operands, V (*a)[K]) {
+  constexpr unsigned e = E::per_register;
+  constexpr unsigned kRegisters = M * K / (32 * e);
+  for (unsigned r = 0; r < kRegisters; ++r) {
+    const u32* from = reg<const u32>(w, operands[r]);
+    for (unsigned l = 0; l < kLanes; ++l) {
+      V* row = &a[l / 4 + 8 * (r % 2)][e * (l % 4) + 4 * e * (r / 2)];
+      for (unsigned j = 0; j < e; ++j) row[j] = E::load(from[l], j);
+    }
+  }
+}
+template <class E, unsigned K, class V>
+void load_b(Warp& w, const u32* operands, V (*b)[8]) {
+  constexpr unsigned e = E::per_register;
+  constexpr unsigned kRegisters = 8 * K / (32 * e);
+  for (unsigned r = 0; r < kRegisters; ++r) {
+    const u32* from = reg<const u32>(w, operands[r]);
+    for (unsigned l = 0; l < kLanes; ++l) {
+      for (unsigned j = 0; j < e; ++j) b[e * (l % 4) + j + 4 * e * r][l / 4] = E::load(from[l], j);
+    }
+  }
+}
+
+// extra: D, A, B, C registers in this order.
+template <class EA, class EB, unsigned M, unsigned K, unsigned Step, bool HalfAccumulator>
+const Ins* mma_float(Warp& w, const Ins* ins) {
+  const Ins* next = nullptr;
+  if (incomplete(w, ins, &next)) return next;
+  constexpr unsigned kD = M / (HalfAccumulator ? 8 : 4);
+  constexpr unsigned kA = M * K / (32 * EA::per_register), kB = 8 * K / (32 * EB::per_register);
+  const u32* d = w.extra + ins->extra;
+  const u32 *a = d + kD, *b = a + kA, *c = b + kB;
+  Product<M, K> p;
+  load_a<EA, M, K>(w, a, p.a);
+  load_b<EB, K>(w, b, p.b);
+  for (unsigned i = 0; i < M / 4; ++i) {
+    const u32* from = reg<const u32>(w, HalfAccumulator ? c[i / 2] : c[i]);
+    for (unsigned l = 0; l < kLanes; ++l) {
+      const float value = HalfAccumulator
+                              ? half_to_float(static_cast<u16>(from[l] >> (16 * (i % 2))))
+                              : bit_cast<float>(from[l]);
+      p.c[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2] = value;
+    }
+  }
+  accumulate<M, Step, K>(p, w.exact_matrix);
+  for (unsigned i = 0; i < M / 4; i += HalfAccumulator ? 2 : 1) {
+    u32* to = reg<u32>(w, HalfAccumulator ? d[i / 2] : d[i]);
+    for (unsigned l = 0; l < kLanes; ++l) {
+      const float* value = &p.c[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2];
+      to[l] = HalfAccumulator
+                  ? float_to_half(value[0]) | static_cast<u32>(float_to_half(value[1])) << 16
+                  : bit_cast<u32>(*value);
+    }
+  }
+  w.control->matrix_multiply_adds += u64{M} * 8 * K;
+  return ins + 1;
+}
+
+}  // namespace kw::ptxvm::KW_ISA

@@ -1,0 +1,45 @@
+#pragma once
+// Special registers, by the number that $sreg carries in Ins::x.
+
+#include <cstdint>
+
+namespace kw::ptxvm {
+
+enum class SpecialRegister : std::uint32_t {
+  TidX,
+  TidY,
+  TidZ,
+  NtidX,
+  NtidY,
+  NtidZ,
+  CtaidX,
+  CtaidY,
+  CtaidZ,
+  NctaidX,
+  NctaidY,
+  NctaidZ,
+  LaneId,
+  WarpId,
+  NWarpId,
+  SmId,
+  NSmId,
+  GridId,
+  LaneMaskEq,
+  LaneMaskLe,
+  LaneMaskLt,
+  LaneMaskGe,
+  LaneMaskGt,
+  Clock,
+  ClockHi,
+  GlobalTimerLo,
+  GlobalTimerHi,
+  DynamicShared,
+  TotalShared,
+  Zero,
+  One,
+  // 64 bits
+  Clock64,
+  GlobalTimer,
+};
+
+}  // namespace kw::ptxvm

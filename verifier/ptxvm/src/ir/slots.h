@@ -1,0 +1,26 @@
+#pragma once
+// Where each virtual register lives in a warp's register file. Registers whose live ranges do not
+// meet share a slot, which keeps the file in the host's first-level cache.
+
+#include <cstdint>
+#include <vector>
+
+#include "ir/cfg.h"
+
+namespace kw::ptxvm {
+
+struct Slots {
+  std::vector<std::uint32_t> offset;  // by register: bytes into the register file
+  std::uint32_t bytes = 0;            // size of the file, a multiple of 256
+};
+
+/// Bytes at the start of the file that lowering uses for intermediate values.
+inline constexpr std::uint32_t kScratchSlots = 8;
+inline constexpr std::uint32_t kScratchSlotBytes = 512;
+
+Slots assign_slots(const FlatKernel& kernel, const Cfg& cfg);
+
+/// The number of leading operands that the instruction writes (0, 1; 2 for the pair p|q).
+bool writes_first_operand(const FlatInstruction& in);
+
+}  // namespace kw::ptxvm

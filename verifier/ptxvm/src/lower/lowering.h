@@ -1,0 +1,119 @@
+#pragma once
+// From flattened PTX to executor code: picks a handler for every instruction, places its operands.
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/lowered.h"
+#include "ir/cfg.h"
+#include "ir/slots.h"
+#include "kw/core/result.h"
+
+namespace kw::ptxvm {
+
+/// Errors: Unsupported, naming opcode and PTX line; InvalidArgument for operands that do not fit.
+Status lower_kernel(const Module& module, const FlatKernel& kernel, LoweredKernel& out);
+
+class Lowering {
+ public:
+  Lowering(const Module& module, const FlatKernel& kernel, LoweredKernel& out);
+  Status run();
+
+ private:
+  using In = const FlatInstruction&;
+  using Location = std::uint32_t;
+
+  // lowering.cpp: the walk over blocks, control flow
+  Status instruction(In in, std::uint32_t block);
+  Status plain(In in);
+  Status branch(In in, std::uint32_t block);
+  void patch_target(std::uint32_t ins, std::uint32_t code_index);
+
+  // operands.cpp
+  Result<Location> source(In in, const Operand& op, std::uint32_t bytes, Type type);
+  Result<Location> destination(In in, const Operand& op, std::uint32_t bytes, Type type);
+  Status finish_destinations(In in);
+  Location scratch();
+  Location constant(std::uint64_t value, std::uint32_t bytes);
+  Location relocated(int variable, std::uint64_t addend);
+  std::uint64_t literal(const Operand& op, std::uint32_t bytes, Type type) const;
+  Result<Location> symbol_value(In in, const Operand& op, std::uint32_t bytes);
+  struct Address {
+    Location base = 0;
+    std::uint64_t offset = 0;
+    bool narrow = false;  // a 32-bit register
+    int symbol = -1;      // FlatKernel::symbols, if there is no register
+  };
+  Result<Address> address(In in, const Operand& op);
+  Status resize(In in, Location from, std::uint32_t from_bytes, Location to, std::uint32_t to_bytes,
+                bool is_signed);
+
+  // emit
+  Result<Ins*> emit(In in, const std::string& handler);
+  Status emit3(In in, const std::string& handler, Location d, Location a, Location b = 0,
+               Location c = 0);
+  tl::unexpected<Error> unsupported(In in, std::string_view why = "") const;
+  tl::unexpected<Error> malformed(In in, std::string_view why) const;
+
+  // alu.cpp
+  Status alu(In in);
+  Status by_name(In in, const std::string& name);
+  Status directed(In in);
+  Status setp(In in);
+  Status set(In in);
+  Result<Location> compare(In in, Type type, const std::string& op, bool ftz, const Operand& a,
+                           const Operand& b, unsigned half);
+  Status bit_field_insert(In in);
+  Status lop3(In in);
+  // move.cpp
+  Status mov(In in);
+  Status cvta(In in);
+  Status isspacep(In in);
+  Status special(In in, const std::string& name, Location d, std::uint32_t bytes);
+  // memory.cpp
+  Status load_store(In in, bool store);
+  Status atomic(In in, bool has_result);
+  Status async_copy(In in);
+  struct Place {
+    std::uint32_t space;
+    std::string name;  // of the handler's space
+  };
+  Result<Place> place(In in, const Address& at) const;
+  // warp.cpp
+  Status warp_op(In in);
+  Status barrier(In in);
+  // matrix.cpp
+  Status matrix(In in);
+  Status ldmatrix(In in, bool store);
+  Status mma(In in);
+
+  InstructionClass classify(In in) const;
+
+  const Module& module_;
+  const FlatKernel& kernel_;
+  LoweredKernel& out_;
+  Cfg cfg_;
+  Slots slots_;
+  std::map<std::pair<std::uint64_t, std::uint32_t>, Location> constants_;
+  std::map<std::pair<int, std::uint64_t>, Location> relocated_;
+  std::uint32_t scratch_used_ = 0;
+  struct Pending {
+    Location from;
+    std::uint32_t from_bytes;
+    Location to;
+    std::uint32_t to_bytes;
+    bool is_signed;
+  };
+  std::vector<Pending> pending_;  // results to resize after the instruction
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> patches_;        // ins -> block
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> table_patches_;  // extra index -> block
+  std::uint32_t current_source_ = 0;
+};
+
+/// The last modifier that names a type; Type::None if there is none. `nth` counts from the end.
+Type type_modifier(const Instruction& in, unsigned nth = 0);
+
+}  // namespace kw::ptxvm
