@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -83,6 +84,18 @@ TEST_F(VmDeviceTest, RunsSeveralTrialsWithDrawnInputsAndRepeats) {
   const std::vector<float> sums = floats(reply.trials[1].outputs[0]);
   EXPECT_NE(sums[0], sums[1]);
   for (const float sum : sums) EXPECT_LE(std::abs(sum), 2.0f);
+}
+
+TEST_F(VmDeviceTest, GivesEveryOutputOfManyTrialsAFileOfItsOwn) {
+  RunRequest request = add_request(kAdd, 64);
+  request.trials.assign(300, request.trials[0]);  // more files than one message can carry
+  const RunReply reply = run(request);
+  ASSERT_FALSE(reply.fault) << reply.fault->reason;
+  ASSERT_EQ(reply.trials.size(), 300u);
+  EXPECT_EQ(floats(reply.trials[299].outputs[0])[63], 63.5f);
+  struct stat info {};
+  ASSERT_EQ(::fstat(reply.trials[299].outputs[0].bytes->fd(), &info), 0);
+  EXPECT_EQ(info.st_size, 256);
 }
 
 TEST_F(VmDeviceTest, FindsAReadPastTheEnd) {

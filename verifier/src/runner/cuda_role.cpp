@@ -16,16 +16,15 @@ Result<launch::DeviceFacts> facts_of(int ordinal) {
 }
 
 /// Trials, then timing if it was asked for and the trials found no fault.
-Result<RunnerReply> run_candidate(CudaSession& session, const RunnerRequest& request,
-                                  const LaunchPlan& parsed, const OutputLayout& layout,
-                                  RunnerFiles& files, GpuClock& clock) {
+Result<RunnerReply> run_candidate(CudaSession& session, RunnerTask& task, GpuClock& clock) {
+  const RunnerRequest& request = task.request;
   RunnerReply refused;
   auto module = launch::load_module(session.api(), request.code);
   if (!module) {
     refused.fault = fault_of_launch(wrap(module.error(), "loading the cubin").value());
     return refused;
   }
-  auto kernels = launch::Kernels::find(session.api(), module->get(), parsed);
+  auto kernels = launch::Kernels::find(session.api(), module->get(), task.plan);
   if (!kernels) {
     refused.fault = fault_of_launch(kernels.error());
     return refused;
@@ -34,12 +33,12 @@ Result<RunnerReply> run_candidate(CudaSession& session, const RunnerRequest& req
   options.occupancy = [&](const std::string& kernel, std::int64_t threads, std::int64_t shared) {
     return kernels->occupancy(kernel, threads, shared);
   };
-  const auto plan = launch::bind(parsed, options);
+  const auto plan = launch::bind(task.plan, options);
   if (!plan) {
     refused.fault = fault_of_plan(plan.error());
     return refused;
   }
-  CudaTrials trials(session, request, *plan, *kernels, layout, files);
+  CudaTrials trials(session, task, *plan, *kernels);
   KW_ASSIGN(RunnerReply reply, trials.run());
   if (reply.fault || !request.timing) return reply;
   auto timed = CudaTimer(session, trials, request, clock).run();
@@ -53,12 +52,8 @@ Result<RunnerReply> run_candidate(CudaSession& session, const RunnerRequest& req
 }
 
 Status serve_run(process::Channel& channel, process::Message message) {
-  KW_ASSIGN(const RunnerRequest request, decode_request(message.body));
-  KW_ASSIGN(const LaunchPlan parsed, parse_launch_plan(request.plan_json));
-  // Sizes of buffers cannot depend on occupancy: the layout is the parent's.
-  KW_ASSIGN(const launch::BoundPlan sizes, launch::bind(parsed, {.limits = request.limits}));
-  const OutputLayout layout = output_layout(sizes);
-  KW_ASSIGN(RunnerFiles files, attach_files(std::move(message.fds), request, layout));
+  KW_ASSIGN(RunnerTask task, receive_task(channel, std::move(message)));
+  const RunnerRequest& request = task.request;
   KW_ASSIGN(const std::unique_ptr<CudaSession> session,
             CudaSession::open(request.ordinal, request.helper_cubin));
   KW_ASSIGN(const launch::DeviceFacts facts, launch::device_facts(session->api(), request.ordinal));
@@ -69,14 +64,13 @@ Status serve_run(process::Channel& channel, process::Message message) {
   // The driver has opened what it needs; from here on a stranger's cubin is loaded.
   KW_RETURN_IF_ERROR(process::confine(process::Confinement::GpuDriver));
   KW_RETURN_IF_ERROR(channel.send(kStarted, {}));
-  KW_ASSIGN(const RunnerReply reply,
-            run_candidate(*session, request, parsed, layout, files, clock));
+  KW_ASSIGN(const RunnerReply reply, run_candidate(*session, task, clock));
   return channel.send(kDone, encode(reply));
 }
 
 Status serve_one(process::Channel& channel) {
   KW_ASSIGN(process::Message message, channel.receive());
-  if (message.type == kRun) return serve_run(channel, std::move(message));
+  if (message.type != kProbe) return serve_run(channel, std::move(message));
   KW_ASSIGN(const launch::DeviceFacts facts, facts_of(decode_ordinal(message.body)));
   return channel.send(kFacts, encode(facts));
 }

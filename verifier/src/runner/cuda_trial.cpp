@@ -96,8 +96,8 @@ Status CudaTrials::fill_inputs(std::size_t index, bool state_only) {
     const std::int64_t given = request_.given_offsets[index][f];
     if (given >= 0) {
       KW_RETURN_IF_ERROR(session_.copy_in(
-          to.begin, files_.given.bytes().subspan(static_cast<std::size_t>(given),
-                                                 static_cast<std::size_t>(to.bytes))));
+          to.begin, task_.given.bytes().subspan(static_cast<std::size_t>(given),
+                                                static_cast<std::size_t>(to.bytes))));
     } else {
       KW_RETURN_IF_ERROR(session_.fill(fill.spec, to.begin));
     }
@@ -197,10 +197,9 @@ Status CudaTrials::run_once() {
 }
 
 Status CudaTrials::keep_outputs(std::size_t index) {
-  const std::span<std::byte> file = files_.outputs[index].bytes();
-  for (const OutputSlot& slot : layout_.slots) {
+  for (std::size_t i = 0; i < task_.output_buffers.size(); ++i) {
     KW_RETURN_IF_ERROR(
-        session_.copy_out(slots_[slot.buffer].data, file.subspan(slot.offset, slot.bytes)));
+        session_.copy_out(slots_[task_.output_buffers[i]].data, task_.output(index, i)));
   }
   return {};
 }

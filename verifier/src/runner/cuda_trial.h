@@ -13,14 +13,9 @@ namespace kw::verify {
 
 class CudaTrials {
  public:
-  CudaTrials(CudaSession& session, const RunnerRequest& request, const launch::BoundPlan& plan,
-             const launch::Kernels& kernels, const OutputLayout& layout, RunnerFiles& files)
-      : session_(session),
-        request_(request),
-        plan_(plan),
-        kernels_(kernels),
-        layout_(layout),
-        files_(files) {}
+  CudaTrials(CudaSession& session, RunnerTask& task, const launch::BoundPlan& plan,
+             const launch::Kernels& kernels)
+      : session_(session), task_(task), request_(task.request), plan_(plan), kernels_(kernels) {}
 
   /// Runs trials until one fails. Errors are ours.
   Result<RunnerReply> run();
@@ -55,11 +50,10 @@ class CudaTrials {
   DeviceRange high_guard(const Slot& slot) const;
 
   CudaSession& session_;
+  RunnerTask& task_;
   const RunnerRequest& request_;
   const launch::BoundPlan& plan_;
   const launch::Kernels& kernels_;
-  const OutputLayout& layout_;
-  RunnerFiles& files_;
 
   std::vector<Slot> slots_;  // per buffer; only roots have memory
   std::optional<launch::Launcher> launcher_;

@@ -196,17 +196,13 @@ Result<RunnerReply> decode_reply(std::string_view bytes) {
   return reply;
 }
 
-OutputLayout output_layout(const launch::BoundPlan& plan) {
-  constexpr std::size_t kPage = 4096;
-  OutputLayout layout;
+std::vector<std::size_t> output_buffers(const launch::BoundPlan& plan) {
+  std::vector<std::size_t> out;
   for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
-    const launch::BoundBuffer& buffer = plan.buffers[i];
-    if (buffer.role != Role::Output && buffer.role != Role::State) continue;
-    const auto bytes = static_cast<std::size_t>(buffer.bytes);
-    layout.slots.push_back({i, layout.bytes, bytes});
-    layout.bytes += (bytes + kPage - 1) / kPage * kPage;
+    const Role role = plan.buffers[i].role;
+    if (role == Role::Output || role == Role::State) out.push_back(i);
   }
-  return layout;
+  return out;
 }
 
 }  // namespace kw::verify

@@ -14,13 +14,13 @@
 
 namespace kw::verify {
 
-enum MessageType : std::uint32_t { kProbe = 1, kFacts, kRun, kStarted, kDone, kBroken };
+enum MessageType : std::uint32_t { kProbe = 1, kFacts, kFiles, kRun, kStarted, kDone, kBroken };
 
 void put_limits(process::Writer& writer, const launch::PlanLimits& limits);
 launch::PlanLimits get_limits(process::Reader& reader);
 
-/// A run as it crosses to the runner. Descriptors travel beside it: first the given bytes of fills
-/// (one memory file, absent when there are none), then one memory file per trial for its outputs.
+/// A run as it crosses to the runner. Descriptors come before it, in as many kFiles messages as
+/// they need: the given bytes of fills, then, trial by trial, a memory file for each output.
 struct RunnerRequest {
   std::string code;       // PTX for the virtual machine, cubin for a GPU
   std::string plan_json;  // bound again in the runner, where occupancy is known
@@ -52,16 +52,8 @@ struct RunnerReply {
 std::string encode(const RunnerReply& reply);
 Result<RunnerReply> decode_reply(std::string_view bytes);
 
-/// Where each Output and State buffer lies in a trial's memory file, page-aligned.
-struct OutputSlot {
-  std::size_t buffer = 0;  // index into BoundPlan::buffers
-  std::size_t offset = 0;
-  std::size_t bytes = 0;
-};
-struct OutputLayout {
-  std::vector<OutputSlot> slots;
-  std::size_t bytes = 0;
-};
-OutputLayout output_layout(const launch::BoundPlan& plan);
+/// The Output and State buffers of a plan, in order: indices into BoundPlan::buffers. Every trial
+/// has one memory file of exactly the buffer's size for each.
+std::vector<std::size_t> output_buffers(const launch::BoundPlan& plan);
 
 }  // namespace kw::verify

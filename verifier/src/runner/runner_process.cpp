@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <set>
 
 namespace kw::verify {
@@ -15,24 +16,20 @@ using process::SharedMemory;
 using process::Wait;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMaxTrials = 200;
+constexpr std::size_t kMaxFiles = 512;  // descriptors of ours that one request may hold
+constexpr std::size_t kFilesPerMessage = 200;
 constexpr std::chrono::seconds kStartAllowance{60};      // a GPU context may take seconds
 constexpr std::chrono::seconds kLockAllowance{30 * 60};  // another process may be timing
 constexpr std::chrono::milliseconds kWatchPeriod{100};
 
-/// A part of a trial's memory file, which lives as long as any of its outputs.
-class OutputView final : public SharedBytes {
+class OutputFile final : public SharedBytes {
  public:
-  OutputView(std::shared_ptr<const SharedMemory> memory, const OutputSlot& slot)
-      : memory_(std::move(memory)), slot_(slot) {}
-  std::span<const std::byte> view() const override {
-    return memory_->bytes().subspan(slot_.offset, slot_.bytes);
-  }
-  int fd() const override { return memory_->fd(); }
+  explicit OutputFile(SharedMemory memory) : memory_(std::move(memory)) {}
+  std::span<const std::byte> view() const override { return memory_.bytes(); }
+  int fd() const override { return memory_.fd(); }
 
  private:
-  std::shared_ptr<const SharedMemory> memory_;
-  OutputSlot slot_;
+  SharedMemory memory_;
 };
 
 /// Puts all given bytes into one memory file and notes where each lies.
@@ -197,17 +194,18 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
                                 const std::stop_token& stop) {
   RunReply out;
   out.device = setup.identity;
-  if (request.trials.empty() || request.trials.size() > kMaxTrials) {
-    return fail(Errc::InvalidArgument, "{} trials are not in 1..{}", request.trials.size(),
-                kMaxTrials);
-  }
+  if (request.trials.empty()) return fail(Errc::InvalidArgument, "a run without a trial");
   const auto plan = launch::bind(request.plan, {.limits = setup.limits});
   if (!plan) {
     out.fault = fault_of_plan(plan.error());
     return out;
   }
   KW_RETURN_IF_ERROR(check_fills(request, *plan));
-  const OutputLayout layout = output_layout(*plan);
+  const std::vector<std::size_t> outputs = output_buffers(*plan);
+  if (outputs.size() * request.trials.size() > kMaxFiles) {
+    return fail(Errc::InvalidArgument, "{} trials with {} outputs are more than {} files",
+                request.trials.size(), outputs.size(), kMaxFiles);
+  }
 
   RunnerRequest message;
   message.code = setup.wants_cubin ? request.module.cubin : request.module.ptx;
@@ -220,16 +218,26 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
   message.helper_cubin = setup.helper_cubin;
   message.timing_limit_ms = static_cast<std::uint64_t>(request.deadline.count()) / 2;
   KW_ASSIGN(const SharedMemory given, gather_given(request, message));
-  std::vector<std::shared_ptr<const SharedMemory>> files;
   std::vector<int> fds{given.fd()};
-  for (std::size_t i = 0; i < request.trials.size(); ++i) {
-    KW_ASSIGN(SharedMemory file, SharedMemory::create("kw-outputs", layout.bytes));
-    fds.push_back(file.fd());
-    files.push_back(std::make_shared<const SharedMemory>(std::move(file)));
+  std::vector<std::vector<OutputBytes>> files(request.trials.size());
+  for (std::vector<OutputBytes>& trial : files) {
+    for (const std::size_t buffer : outputs) {
+      const launch::BoundBuffer& output = plan->buffers[buffer];
+      KW_ASSIGN(SharedMemory file,
+                SharedMemory::create("kw-output", static_cast<std::size_t>(output.bytes)));
+      fds.push_back(file.fd());
+      trial.push_back({output.name, std::make_shared<const OutputFile>(std::move(file))});
+    }
   }
 
   KW_ASSIGN(Child child, Child::spawn_role(setup.role, setup.child));
-  KW_RETURN_IF_ERROR(child.channel().send(kRun, encode(message), fds, Wait::within(30s, stop)));
+  const Wait sending = Wait::within(30s, stop);
+  for (std::size_t i = 0; i < fds.size(); i += kFilesPerMessage) {
+    const auto first = fds.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(kFilesPerMessage, fds.size() - i));
+    KW_RETURN_IF_ERROR(child.channel().send(kFiles, {}, {first, first + count}, sending));
+  }
+  KW_RETURN_IF_ERROR(child.channel().send(kRun, encode(message), sending));
   Conversation conversation(child, setup, request, stop);
   KW_ASSIGN(Ending ending, conversation.run());
   child.kill();  // before anything is read: the outputs cannot change any more
@@ -245,33 +253,43 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
   out.timing = std::move(reply.timing);
   out.counters = std::move(reply.counters);
   for (std::size_t i = 0; i < reply.trials.size(); ++i) {
-    TrialResult result{{},
-                       std::move(reply.trials[i].modified_inputs),
-                       std::move(reply.trials[i].broken_guards),
-                       reply.trials[i].repeats_equal};
-    for (const OutputSlot& slot : layout.slots) {
-      result.outputs.push_back(
-          {plan->buffers[slot.buffer].name, std::make_shared<const OutputView>(files[i], slot)});
-    }
+    TrialResult result{std::move(files[i]), std::move(reply.trials[i].modified_inputs),
+                       std::move(reply.trials[i].broken_guards), reply.trials[i].repeats_equal};
     out.trials.push_back(std::move(result));
   }
   return out;
 }
 
-Result<RunnerFiles> attach_files(std::vector<process::Fd> fds, const RunnerRequest& request,
-                                 const OutputLayout& layout) {
-  if (fds.size() != request.trials.size() + 1) {
-    return fail(Errc::Internal, "{} descriptors for {} trials", fds.size(), request.trials.size());
+Result<RunnerTask> receive_task(process::Channel& channel, process::Message message) {
+  std::vector<process::Fd> fds;
+  while (message.type == kFiles) {
+    std::ranges::move(message.fds, std::back_inserter(fds));
+    KW_ASSIGN(message, channel.receive());
   }
-  RunnerFiles files;
-  KW_ASSIGN(files.given,
-            SharedMemory::attach(std::move(fds[0]), static_cast<std::size_t>(request.given_bytes),
-                                 false));
-  for (std::size_t i = 1; i < fds.size(); ++i) {
-    KW_ASSIGN(SharedMemory file, SharedMemory::attach(std::move(fds[i]), layout.bytes, true));
-    files.outputs.push_back(std::move(file));
+  if (message.type != kRun) return fail(Errc::Internal, "a runner got message {}", message.type);
+  RunnerTask task;
+  KW_ASSIGN(task.request, decode_request(message.body));
+  KW_ASSIGN(task.plan, parse_launch_plan(task.request.plan_json));
+  // Sizes of buffers cannot depend on occupancy, which is not known yet.
+  KW_ASSIGN(const launch::BoundPlan sizes,
+            launch::bind(task.plan, {.limits = task.request.limits}));
+  task.output_buffers = output_buffers(sizes);
+  if (fds.size() != 1 + task.request.trials.size() * task.output_buffers.size()) {
+    return fail(Errc::Internal, "a runner got {} files", fds.size());
   }
-  return files;
+  auto next = fds.begin();
+  KW_ASSIGN(task.given,
+            SharedMemory::attach(std::move(*next++),
+                                 static_cast<std::size_t>(task.request.given_bytes), false));
+  for (std::size_t i = 0; i < task.request.trials.size(); ++i) {
+    std::vector<SharedMemory>& trial = task.outputs.emplace_back();
+    for (const std::size_t buffer : task.output_buffers) {
+      const auto bytes = static_cast<std::size_t>(sizes.buffers[buffer].bytes);
+      KW_ASSIGN(SharedMemory file, SharedMemory::attach(std::move(*next++), bytes, true));
+      trial.push_back(std::move(file));
+    }
+  }
+  return task;
 }
 
 }  // namespace kw::verify

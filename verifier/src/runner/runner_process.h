@@ -27,13 +27,20 @@ struct RunnerSetup {
 Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& setup,
                                 const std::stop_token& stop);
 
-/// The runner's side: the memory files of a request, mapped.
-struct RunnerFiles {
+/// The runner's side: what it is told, with the memory files mapped.
+struct RunnerTask {
+  RunnerRequest request;
+  LaunchPlan plan;
+  std::vector<std::size_t> output_buffers;
   process::SharedMemory given;
-  std::vector<process::SharedMemory> outputs;
+  std::vector<std::vector<process::SharedMemory>> outputs;  // per trial, as output_buffers
+
+  std::span<std::byte> output(std::size_t trial, std::size_t index) {
+    return outputs[trial][index].bytes();
+  }
 };
-Result<RunnerFiles> attach_files(std::vector<process::Fd> fds, const RunnerRequest& request,
-                                 const OutputLayout& layout);
+/// Reads kFiles messages up to the kRun that `message` is or will be.
+Result<RunnerTask> receive_task(process::Channel& channel, process::Message message);
 
 /// RunFault of a plan that cannot be bound here.
 RunFault fault_of_plan(const Error& error);

@@ -37,6 +37,7 @@ class VmDevice final : public Device {
     untimed.timing.reset();  // the virtual machine's wall time says nothing about a kernel's
     RunnerSetup setup;
     setup.role = "ptxvm";
+    setup.child.limits.open_files = 1024;
     setup.limits = limits_;
     setup.identity = identity_;
     setup.death = RejectKind::NotVerifiable;

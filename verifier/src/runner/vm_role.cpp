@@ -10,9 +10,8 @@ namespace kw::verify {
 
 namespace {
 
-Result<RunnerReply> run_request(const RunnerRequest& request, const launch::BoundPlan& plan,
-                                const OutputLayout& layout, RunnerFiles& files, unsigned threads) {
-  const auto program = ptxvm::load(request.code);
+Result<RunnerReply> run_task(RunnerTask& task, const launch::BoundPlan& plan, unsigned threads) {
+  const auto program = ptxvm::load(task.request.code);
   if (!program) {
     RunnerReply reply;
     reply.fault = RunFault{RejectKind::NotVerifiable,
@@ -20,21 +19,18 @@ Result<RunnerReply> run_request(const RunnerRequest& request, const launch::Boun
                            {}};
     return reply;
   }
-  return VmTrials(request, plan, layout, files, **program, threads).run();
+  return VmTrials(task, plan, **program, threads).run();
 }
 
 Status serve_one(process::Channel& channel) {
   KW_ASSIGN(process::Message message, channel.receive());
-  KW_ASSIGN(const RunnerRequest request, decode_request(message.body));
-  KW_ASSIGN(const LaunchPlan parsed, parse_launch_plan(request.plan_json));
-  KW_ASSIGN(const launch::BoundPlan plan, launch::bind(parsed, {.limits = request.limits}));
-  const OutputLayout layout = output_layout(plan);
-  KW_ASSIGN(RunnerFiles files, attach_files(std::move(message.fds), request, layout));
+  KW_ASSIGN(RunnerTask task, receive_task(channel, std::move(message)));
+  KW_ASSIGN(const launch::BoundPlan plan, launch::bind(task.plan, {.limits = task.request.limits}));
   const unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   // From here on a stranger's PTX is read.
   KW_RETURN_IF_ERROR(process::confine(process::Confinement::Compute));
   KW_RETURN_IF_ERROR(channel.send(kStarted, {}));
-  KW_ASSIGN(const RunnerReply reply, run_request(request, plan, layout, files, threads));
+  KW_ASSIGN(const RunnerReply reply, run_task(task, plan, threads));
   return channel.send(kDone, encode(reply));
 }
 

@@ -123,7 +123,7 @@ Status VmTrials::fill_inputs(std::size_t index, bool state_only) {
     const std::span<std::byte> bytes = memory_.bytes(address);
     const std::int64_t given = request_.given_offsets[index][f];
     if (given >= 0) {
-      const auto from = files_.given.bytes().subspan(static_cast<std::size_t>(given), bytes.size());
+      const auto from = task_.given.bytes().subspan(static_cast<std::size_t>(given), bytes.size());
       std::ranges::copy(from, bytes.begin());
     } else {
       KW_RETURN_IF_ERROR(verify::fill(fill.spec, bytes));
@@ -290,20 +290,19 @@ void VmTrials::note(const ptxvm::Finding& finding, const std::string& place) {
 }
 
 Status VmTrials::keep_outputs(std::size_t index) {
-  const std::span<std::byte> file = files_.outputs[index].bytes();
-  for (const OutputSlot& slot : layout_.slots) {
-    const std::span<const std::byte> bytes = memory_.bytes(addresses_[slot.buffer]);
-    std::ranges::copy(bytes, file.subspan(slot.offset, slot.bytes).begin());
+  for (std::size_t i = 0; i < task_.output_buffers.size(); ++i) {
+    const std::span<const std::byte> bytes = memory_.bytes(addresses_[task_.output_buffers[i]]);
+    std::ranges::copy(bytes, task_.output(index, i).begin());
   }
   return {};
 }
 
 bool VmTrials::outputs_equal(std::size_t index) {
-  const std::span<const std::byte> file = files_.outputs[index].bytes();
-  return std::ranges::all_of(layout_.slots, [&](const OutputSlot& slot) {
-    return std::ranges::equal(memory_.bytes(addresses_[slot.buffer]),
-                              file.subspan(slot.offset, slot.bytes));
-  });
+  for (std::size_t i = 0; i < task_.output_buffers.size(); ++i) {
+    const std::span<const std::byte> bytes = memory_.bytes(addresses_[task_.output_buffers[i]]);
+    if (!std::ranges::equal(bytes, task_.output(index, i))) return false;
+  }
+  return true;
 }
 
 }  // namespace kw::verify

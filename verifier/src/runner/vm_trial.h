@@ -15,14 +15,9 @@ namespace kw::verify {
 /// Runs the trials of one request. Not thread-safe; the virtual machine itself uses `threads`.
 class VmTrials {
  public:
-  VmTrials(const RunnerRequest& request, const launch::BoundPlan& plan, const OutputLayout& layout,
-           RunnerFiles& files, const ptxvm::Program& program, unsigned threads)
-      : request_(request),
-        plan_(plan),
-        layout_(layout),
-        files_(files),
-        program_(program),
-        threads_(threads) {}
+  VmTrials(RunnerTask& task, const launch::BoundPlan& plan, const ptxvm::Program& program,
+           unsigned threads)
+      : task_(task), request_(task.request), plan_(plan), program_(program), threads_(threads) {}
 
   /// Stops at the first fault. Errors are ours.
   Result<RunnerReply> run();
@@ -38,16 +33,15 @@ class VmTrials {
   Status fill_range(const launch::BoundPointer& where, std::int64_t bytes, std::uint8_t value);
   Result<std::vector<std::byte>> parameter_block(const launch::BoundKernel& kernel,
                                                  const ptxvm::KernelInfo& info);
-  /// Copies outputs into the trial's file, or compares them with it.
+  /// Copies outputs into the trial's files, or compares them with these.
   Status keep_outputs(std::size_t index);
   bool outputs_equal(std::size_t index);
   void note(const ptxvm::Finding& finding, const std::string& place);
   void note(RejectKind kind, std::string reason);
 
+  RunnerTask& task_;
   const RunnerRequest& request_;
   const launch::BoundPlan& plan_;
-  const OutputLayout& layout_;
-  RunnerFiles& files_;
   const ptxvm::Program& program_;
   unsigned threads_;
 
