@@ -21,14 +21,18 @@
 
 namespace kw {
 
-// `Count` runs of 16 * Threads bytes, 16 per thread and run.
-template <int Threads, int Count>
-__device__ __forceinline__ void copy_async_runs(unsigned to, const void* from, int wanted) {
-  if constexpr (Count > 0) {
-    copy_async_runs<Threads, Count - 1>(to, from, wanted);
-    copy_async_16<(Count - 1) * Threads * 16>(to, from, wanted);
+// `Chunks` neighbouring 16-byte pieces from `from` to `to`, by all threads in turn; both addresses
+// are those of this thread's first piece.
+template <int Threads, int Chunks, int First = 0>
+__device__ __forceinline__ void copy_async_chunks(unsigned to, const void* from, int wanted) {
+  if constexpr (First + Threads <= Chunks) {
+    copy_async_16<First * 16>(to, from, wanted);
+    copy_async_chunks<Threads, Chunks, First + Threads>(to, from, wanted);
+  } else if constexpr (First < Chunks) {
+    copy_async_16<First * 16>(to, from, wanted && threadIdx.x < Chunks - First);
   }
 }
+
 template <int TileM, int TileN, int WarpM, int WarpN, int Stages, int Promote>
 struct Fp16x3Tile {
   static constexpr int kTileM = TileM, kTileN = TileN, kWarpM = WarpM, kWarpN = WarpN;
@@ -40,11 +44,10 @@ struct Fp16x3Tile {
   static constexpr int kSharedBytes = kStageBytes * Stages;
   static_assert(TileM % WarpM == 0 && TileN % WarpN == 0, "whole warps");
   static_assert(WarpM % 16 == 0 && WarpN % 32 == 0, "whole fragments and whole groups of B");
-  static_assert(TileM % 64 == 0 && TileN % 64 == 0, "whole tiles of the split pass");
-  static_assert(TileM * 8 % kThreads == 0 && TileN * 8 % kThreads == 0, "whole copies per thread");
+  static_assert(TileM % 16 == 0 && TileN % 32 == 0, "whole blocks of flags and scales");
   static_assert(Promote == 16 || Promote == 32 || Promote == 64 || Promote == 128,
                 "divides a slice");
-  static_assert(kScaleBytes / 8 <= kThreads, "one scale copy per thread");
+  static_assert(TileM / 4 + TileN / 32 <= kThreads, "one copy of scales per thread");
 };
 
 struct Fp16x3Problem {
@@ -342,8 +345,9 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
   const int warp_m = warp % Tile::kWarpsM * Tile::kWarpM,
             warp_n = warp / Tile::kWarpsM * Tile::kWarpN;
   const int batch = static_cast<int>(blockIdx.z);
-  const TileIndex tile = rasterise(static_cast<int>(blockIdx.x), p.a.rows_padded / Tile::kTileM,
-                                   p.b.rows_padded / Tile::kTileN);
+  const TileIndex tile =
+      rasterise(static_cast<int>(blockIdx.x), (p.a.rows + Tile::kTileM - 1) / Tile::kTileM,
+                (p.b.rows + Tile::kTileN - 1) / Tile::kTileN);
   const int m0 = tile.m * Tile::kTileM, n0 = tile.n * Tile::kTileN;
   const int first_slice = static_cast<int>(blockIdx.y) * p.slices_per_split;
   const int last_slice = min(p.a.slices, first_slice + p.slices_per_split);
@@ -354,23 +358,25 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
   const unsigned char* a_from = p.a.line(a_batch, first_slice * 4, m0) + tid * 16;
   const unsigned char* b_from = p.b.line(b_batch, first_slice * 4, n0) + tid * 16;
   const long long a_step = p.a.rows_padded * 128ll, b_step = p.b.rows_padded * 128ll;
-  // Scales: eight bytes per thread, A's first. `scale_step` is the way to the next slice.
-  const bool scales_of_a = tid < Tile::kTileM / 2;
+  // Scales: the first threads copy four of A's each, the next ones one of B's.
+  constexpr int kCopiesOfA = Tile::kTileM / 4, kCopiesOfB = Tile::kTileN / 32;
+  const bool scales_of_a = tid < kCopiesOfA;
+  const bool scales_of_b = !scales_of_a && tid < kCopiesOfA + kCopiesOfB;
   const int scale_row = scales_of_a ? p.a.rows_padded : p.b.rows_padded / 32;
   const float* scale_from =
-      scales_of_a
-          ? p.a.scales + (static_cast<long long>(a_batch) * p.a.slices + first_slice) * scale_row +
-                m0 + tid * 2
-          : p.b.scales + (static_cast<long long>(b_batch) * p.b.slices + first_slice) * scale_row +
-                n0 / 32 + (tid - Tile::kTileM / 2) * 2;
-  const bool copies_scales = tid < Tile::kScaleBytes / 8;
+      scales_of_a ? p.a.scales + m0 + tid * 4 : p.b.scales + n0 / 32 + (tid - kCopiesOfA);
+  scale_from +=
+      (static_cast<long long>(scales_of_a ? a_batch : b_batch) * p.a.slices + first_slice) *
+      scale_row;
+  const unsigned scale_to =
+      kScaleOffset + (scales_of_a ? tid * 16 : Tile::kTileM * 4 + (tid - kCopiesOfA) * 4);
   const unsigned base = shared_address(shared);
   const auto fetch = [&](int slab, unsigned to) {
     const int wanted = slab < slabs;
-    copy_async_runs<kThreads, Tile::kTileM * 8 / kThreads>(to + tid * 16, a_from, wanted);
-    copy_async_runs<kThreads, Tile::kTileN * 8 / kThreads>(to + kBOffset + tid * 16, b_from,
-                                                           wanted);
-    copy_async_8(to + kScaleOffset + tid * 8, scale_from, wanted && copies_scales);
+    copy_async_chunks<kThreads, Tile::kTileM * 8>(to + tid * 16, a_from, wanted);
+    copy_async_chunks<kThreads, Tile::kTileN * 8>(to + kBOffset + tid * 16, b_from, wanted);
+    copy_async_16<0>(to + scale_to, scale_from, wanted && scales_of_a);
+    copy_async_4(to + scale_to, scale_from, wanted && scales_of_b);
     copy_async_commit();
     a_from += a_step;
     b_from += b_step;

@@ -1,6 +1,6 @@
 // The instructions that CUDA C++ has no name for, PTX of sm_80: pairs of FP16, asynchronous copies,
-// matrix fragments; and dynamic shared memory. Everything else in the contraction files is plain CUDA
-// C++.
+// matrix fragments; and dynamic shared memory. Everything else in the contraction files is plain
+// CUDA C++.
 
 namespace kw {
 
@@ -31,10 +31,10 @@ __device__ __forceinline__ void copy_async_16(unsigned to, const void* from, int
       "l"(from), "r"(wanted), "n"(Offset)
       : "memory");
 }
-__device__ __forceinline__ void copy_async_8(unsigned to, const void* from, int wanted) {
+__device__ __forceinline__ void copy_async_4(unsigned to, const void* from, int wanted) {
   asm volatile(
       "{\n\t.reg .pred p;\n\tsetp.ne.s32 p, %2, 0;\n\t"
-      "@p cp.async.ca.shared.global [%0], [%1], 8;\n\t}" ::"r"(to),
+      "@p cp.async.ca.shared.global [%0], [%1], 4;\n\t}" ::"r"(to),
       "l"(from), "r"(wanted)
       : "memory");
 }

@@ -17,9 +17,9 @@
 
 namespace kw {
 
-constexpr int kSlab = 32;       // k per 128-byte line
-constexpr int kSlice = 128;     // k per scale
-constexpr int kSplitRows = 64;  // rows per thread block of the split pass
+[[maybe_unused]] constexpr int kSlab = 32;  // k per 128-byte line
+constexpr int kSlice = 128;                 // k per scale
+constexpr int kSplitRows = 64;              // rows per thread block of the split pass
 constexpr int kSplitThreads = 256;
 constexpr int kMaxSpread = 28;
 constexpr int kMaxExponent = 60;

@@ -88,7 +88,7 @@ int up(int x, int by) { return (x + by - 1) / by * by; }
 template <class Tile, class A, class B>
 Outcome run_forms(const Matrix& am, const Matrix& bm, const A& a, const B& b, int percent,
                   int splits) {
-  const int mp = up(am.rows, Tile::kTileM), np = up(bm.rows, Tile::kTileN);
+  const int mp = up(up(am.rows, Tile::kTileM), 64), np = up(up(bm.rows, Tile::kTileN), 64);
   const int slices = (am.k + kSlice - 1) / kSlice;
   const int slabs = up((am.k + kSlab - 1) / kSlab, std::max(Tile::kPromote / kSlab, 1));
   const auto bytes = [&](int rows) {
@@ -129,7 +129,8 @@ Outcome run_forms(const Matrix& am, const Matrix& bm, const A& a, const B& b, in
   const int a_tiles = mp / kSplitRows * slices, b_tiles = np / kSplitRows * slices;
   emulated_gpu::launch({unsigned(a_tiles + b_tiles)}, kSplitThreads,
                        [&] { split_operands(a, p.a, a_tiles, b, p.b); });
-  const unsigned tiles = unsigned(mp / Tile::kTileM * (np / Tile::kTileN));
+  const unsigned tiles = unsigned(up(am.rows, Tile::kTileM) / Tile::kTileM *
+                                  (up(bm.rows, Tile::kTileN) / Tile::kTileN));
   const unsigned wide_tiles = unsigned(up(am.rows, 64) / 64 * (up(bm.rows, 64) / 64));
   const FfmaProblem wide{am.rows,   bm.rows,     am.k, p.slices_per_split * kSlice,
                          &out.wide, p.wide_limit};
@@ -312,6 +313,7 @@ TEST(Fp16x3, MeetsTheBoundWithEveryTileAndRun) {
   expect_ieee(a, b, run<Fp16x3Tile<128, 64, 64, 32, 3, 16>>(a, b).c);
   expect_ieee(a, b, run<Fp16x3Tile<128, 64, 64, 32, 4, 32>>(a, b).c);
   expect_ieee(a, b, run<Fp16x3Tile<64, 128, 32, 64, 2, 64>>(a, b).c);
+  expect_ieee(a, b, run<Fp16x3Tile<128, 96, 64, 32, 3, 32>>(a, b).c);
   expect_ieee(a, b, run<Fp16x3Tile<64, 64, 32, 32, 4, 128>>(a, b).c);
 }
 

@@ -243,8 +243,8 @@ void copy_async_16(unsigned to, const void* from, int wanted) {
   std::memcpy(emulated_gpu::Block::current().shared.data() + to + Offset,
               static_cast<const unsigned char*>(from) + Offset, 16);
 }
-inline void copy_async_8(unsigned to, const void* from, int wanted) {
-  if (wanted != 0) std::memcpy(emulated_gpu::Block::current().shared.data() + to, from, 8);
+inline void copy_async_4(unsigned to, const void* from, int wanted) {
+  if (wanted != 0) std::memcpy(emulated_gpu::Block::current().shared.data() + to, from, 4);
 }
 inline void copy_async_commit() {}
 template <int Pending>

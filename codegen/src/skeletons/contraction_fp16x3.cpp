@@ -41,12 +41,13 @@ struct Fp16x3Parameters {
 
 /// Expressions over the parameters, as contraction_fp16x3.cuh computes them.
 constexpr std::string_view kThreads = "(tile_m / warp_m * (tile_n / warp_n) * 32)";
-constexpr std::string_view kScaleBytes = "((tile_m + tile_n / 32) * 4)";
 constexpr std::string_view kStageBytes =
     "((tile_m + tile_n) * 128 + round_up((tile_m + tile_n / 32) * 4, 128))";
-/// Sums, the products in flight and fragments; measured with ptxas over the domain.
+/// Sums, products in flight, fragments of B (one step) and A (two), addresses. What ptxas takes
+/// over the domain is within a tenth of this.
 constexpr std::string_view kRegisters =
-    "(warp_m * warp_n / 32 * select(promote > 32, 3, 1) + select(promote > 32, 62, 104))";
+    "select(promote > 32, warp_m * warp_n / 32 * 3 + warp_n / 2 + 16, "
+    "warp_m * warp_n / 32 + 16 + promote / 16 * (warp_n / 2 + 16)) + 24";
 
 std::int64_t stage_bytes(const Fp16x3Parameters& p) {
   return (p.tile_m + p.tile_n) * 128 + round_up((p.tile_m + p.tile_n / 32) * 4, 128);
@@ -61,8 +62,9 @@ struct Layout {
 };
 Layout layout_of(const ContractionSite& site, const Fp16x3Parameters& p) {
   Layout l{};
-  l.m_padded = round_up(site.m, p.tile_m);
-  l.n_padded = round_up(site.n, p.tile_n);
+  // Whole tiles of the product, then of the split pass.
+  l.m_padded = round_up(round_up(site.m, p.tile_m), kSplitRows);
+  l.n_padded = round_up(round_up(site.n, p.tile_n), kSplitRows);
   l.slices = ceil_div(site.k, kSlice);
   // Long runs on the tensor core must be whole.
   l.slabs = round_up(ceil_div(site.k, kSlab), std::max<std::int64_t>(p.promote / kSlab, 1));
@@ -70,7 +72,7 @@ Layout layout_of(const ContractionSite& site, const Fp16x3Parameters& p) {
   l.parts = ceil_div(l.slices, l.slices_per_split);
   l.a_batches = site.a.batched ? site.batch : 1;
   l.b_batches = site.b.batched ? site.batch : 1;
-  l.tiles = l.m_padded / p.tile_m * (l.n_padded / p.tile_n);
+  l.tiles = ceil_div(site.m, p.tile_m) * ceil_div(site.n, p.tile_n);
   l.total = l.m_padded / 16 * (l.n_padded / 32) * l.slices * site.batch;
   l.wide_limit = std::max(l.total * kWidePercent / 100, kWideAlways);
   return l;
@@ -105,7 +107,7 @@ double main_us(const ContractionSite& site, const Preset& preset, std::int64_t s
   const Layout l = layout_of(site, p);
   const double scale = static_cast<double>(target.sm_count) / 132;
   const double flops =
-      2.0 * static_cast<double>(l.m_padded * l.n_padded * site.batch) *
+      2.0 * static_cast<double>(l.tiles * p.tile_m * p.tile_n * site.batch) *
       static_cast<double>(l.parts > 1 ? l.slices_per_split * l.parts * kSlice : l.slabs * kSlab);
   const double waves = wave_factor(l.tiles * l.parts * site.batch, target.sm_count * p.blocks);
   double us = flops * waves / (kFlopsPerUs * preset.rate * scale);
@@ -319,24 +321,24 @@ std::optional<double> fp16x3_cost(const ContractionForms& at) {
 
 ParameterSpace fp16x3_space(const ContractionForms& at) {
   ParameterSpace space =
-      declare(heuristic(at.site, at.target).parameters, {{"tile_m", {64, 128, 256}},
-                                                         {"tile_n", {64, 128, 256}},
+      declare(heuristic(at.site, at.target).parameters, {{"tile_m", {64, 128, 192, 256}},
+                                                         {"tile_n", {64, 96, 128, 192, 256}},
                                                          {"warp_m", {32, 64}},
                                                          {"warp_n", {32, 64}},
-                                                         {"stages", {2, 3, 4, 6}},
+                                                         {"stages", {2, 3, 4, 5, 6}},
                                                          {"promote", {16, 32, 64}},
                                                          {"blocks", {1, 2, 3, 4}},
                                                          {"splits", {1, 2, 4, 8, 16, 32, 64}}});
   space.symbols["slices"] = ceil_div(at.site.k, kSlice);
   space.symbols["shared_per_block"] = at.target.shared_per_block;
-  constrain(space, fmt::format("{} >= 128 && {} <= 256", kThreads, kThreads));
-  constrain(space, fmt::format("tile_m * 8 % {0} == 0 && tile_n * 8 % {0} == 0", kThreads));
-  constrain(space, fmt::format("{} / 8 <= {}", kScaleBytes, kThreads));
+  constrain(space, "tile_m % warp_m == 0 && tile_n % warp_n == 0");
+  constrain(space, fmt::format("{} >= 128 && {} <= 384", kThreads, kThreads));
+  constrain(space, fmt::format("tile_m / 4 + tile_n / 32 <= {}", kThreads));
   constrain(space, fmt::format("stages * {} <= shared_per_block", kStageBytes));
   constrain(space,
             fmt::format("blocks * (stages * {} + 1024) <= shared_per_block + 1024", kStageBytes));
-  constrain(space, fmt::format("{} <= 255 + 1", kRegisters));
-  constrain(space, fmt::format("blocks * {} * min(255, {}) <= 65536", kThreads, kRegisters));
+  constrain(space, fmt::format("{} <= 255", kRegisters));
+  constrain(space, fmt::format("blocks * {} * ({}) <= 65536", kThreads, kRegisters));
   constrain(space, "splits <= slices");
   return space;
 }
