@@ -3,6 +3,7 @@
 //   nvcc -O3 -std=c++17 -gencode=arch=compute_90,code=sm_90 -Icodegen/skeletons -lcudart -ldl
 //        tests/bench/contraction_bench.cu -o contraction_bench
 //   ./contraction_bench [result.json]
+//   ncu -k regex:fp16x3_kernel ./contraction_bench --profile TILE    one launch of tile number TILE
 //
 // Times are medians with a cold L2 (a 256 MiB buffer is read before every run). "all" is what a
 // plan does per run: clear the counter, split both operands, multiply, offer the product to the
@@ -468,6 +469,16 @@ int main(int argc, char** argv) {
   variants.push_back(variant<Fp16x3Tile<64, 64, 32, 32, 4, 64>, 3>());
   variants.push_back(variant<Fp16x3Tile<96, 96, 32, 32, 4, 64>, 1>());
   variants.push_back(variant<Fp16x3Tile<128, 128, 64, 32, 4, 128>, 1>());
+
+  if (argc == 3 && std::string(argv[1]) == "--profile") {
+    Shape s{"4096^3", 4096, 4096, 4096, true, false};
+    allocate(s, Family::Uniform);
+    const Workspace w = make_workspace(s);
+    split(s, w);
+    variants.at(static_cast<std::size_t>(std::atoi(argv[2]))).run(s, w);
+    check(cudaDeviceSynchronize(), "profiled run");
+    return 0;
+  }
 
   // Correctness first, every family at an odd shape, both ways of reading each operand.
   std::printf("\n%-16s %-10s %10s %10s %6s %9s/%u\n", "family", "tile", "max/c", "mean/c", "wrong",
