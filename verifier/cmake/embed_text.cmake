@@ -1,10 +1,11 @@
 # cmake -DOUTPUT=file.cpp -DSYMBOL=name -DINPUTS=a;b -P embed_text.cmake
 # Joins text files into `const char* const kw::verify::SYMBOL` (device sources given to NVRTC). Raw
-# strings are cut well below the length that compilers must accept.
+# strings are cut well below the length that compilers must accept. Lines that include a header are left
+# out: the pieces stand in one text, in order.
 set(literal "")
 foreach(input ${INPUTS})
-  # file(READ) drops nothing but treats ';' and '[' specially only in lists; text stays one string.
   file(READ ${input} text)
+  string(REGEX REPLACE "\n#include [^\n]*" "" text "${text}")
   string(FIND "${text}" ")kw\"" clash)
   if(NOT clash EQUAL -1)
     message(FATAL_ERROR "${input} contains the end of a raw string")
