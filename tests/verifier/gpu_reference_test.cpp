@@ -22,18 +22,15 @@ namespace {
 
 using Op = DrawStep::Op;
 
-std::shared_ptr<const ptxvm::Program> program() {
-  static const auto instance = []() -> std::shared_ptr<const ptxvm::Program> {
-    static compile::CompileService service({.processes = 1, .deadline = std::chrono::seconds(60)});
-    auto compiled = service.compile({reference_source(), "sm_80", {}}, {});
-    if (!compiled) return nullptr;
-    if (const auto* failure = std::get_if<CompileFailure>(&*compiled)) {
-      ADD_FAILURE() << failure->diagnostics.at(0).text;
-      return nullptr;
+/// The reference's module; an error when it does not compile or load, Unavailable without NVRTC.
+const Result<std::shared_ptr<const ptxvm::Program>>& program() {
+  static const auto instance = []() -> Result<std::shared_ptr<const ptxvm::Program>> {
+    compile::CompileService service({.processes = 1, .deadline = std::chrono::seconds(60)});
+    KW_ASSIGN(const CompileResult compiled, service.compile({reference_source(), "sm_80", {}}, {}));
+    if (const auto* failure = std::get_if<CompileFailure>(&compiled)) {
+      return fail(Errc::Internal, "{}", failure->diagnostics.at(0).text);
     }
-    auto loaded = ptxvm::load(std::get<CompiledModule>(*compiled).ptx);
-    EXPECT_TRUE(loaded) << (loaded ? "" : loaded.error().message);
-    return loaded ? *loaded : nullptr;
+    return ptxvm::load(std::get<CompiledModule>(compiled).ptx);
   }();
   return instance;
 }
@@ -41,13 +38,17 @@ std::shared_ptr<const ptxvm::Program> program() {
 class GpuReference : public testing::Test {
  protected:
   void SetUp() override {
-    if (program() == nullptr) GTEST_SKIP() << "no NVRTC here";
-    device_ = std::make_unique<fakes::VmAccelerator>(program());
+    if (!program() && program().error().code == Errc::Unavailable) {
+      GTEST_SKIP() << program().error().message;
+    }
+    ASSERT_TRUE(program()) << program().error().message;
+    device_ = std::make_unique<fakes::VmAccelerator>(*program());
   }
   std::unique_ptr<fakes::VmAccelerator> device_;
 };
 
-std::vector<double> read(Accelerator& device, const DeviceTensor& t, const std::shared_ptr<Block>& from) {
+std::vector<double> read(Accelerator& device, const DeviceTensor& t,
+                         const std::shared_ptr<Block>& from) {
   std::vector<double> out(t.size());
   if (from == nullptr) return out;
   EXPECT_TRUE(device.to_host(std::as_writable_bytes(std::span(out)), from->address()));
@@ -92,12 +93,13 @@ void agree(Accelerator& device, const Task& task, const std::string& name) {
     int shown = 0;
     for (std::size_t i = 0; i < v.size() && shown < 3; ++i) {
       const double bound = (*want)[0].bound_at(i);
-      const bool same_value = bound == reference::kUnjudged || close(v[i], (*want)[0].value[i], 1e-9) ||
+      const bool same_value = bound == reference::kUnjudged ||
+                              close(v[i], (*want)[0].value[i], 1e-9) ||
                               std::fabs(v[i] - (*want)[0].value[i]) <= 1e-6 * bound;
       if (same_value && close(e[i], bound, 1e-6)) continue;
       ++shown;
-      ADD_FAILURE() << name << ", " << to_string(family) << " element " << i << ": " << v[i] << " +- " << e[i]
-                    << " instead of " << (*want)[0].value[i] << " +- " << bound;
+      ADD_FAILURE() << name << ", " << to_string(family) << " element " << i << ": " << v[i]
+                    << " +- " << e[i] << " instead of " << (*want)[0].value[i] << " +- " << bound;
     }
   }
 }
@@ -109,8 +111,8 @@ Task task_of(std::vector<Shape> inputs, std::vector<Node> nodes, std::vector<Sha
     task.draws.push_back({static_cast<ValueId>(i), {{Op::Uniform, 0, 1}}});
   }
   for (std::size_t i = 0; i < made.size(); ++i) {
-    task.graph.values.push_back(scene::value(
-        fmt::format("y{}", i), made[i], i + 1 == made.size() ? Role::Output : Role::Scratch));
+    task.graph.values.push_back(scene::value(fmt::format("y{}", i), made[i],
+                                             i + 1 == made.size() ? Role::Output : Role::Scratch));
   }
   task.graph.nodes = std::move(nodes);
   task.graph.outputs = {static_cast<ValueId>(task.graph.values.size()) - 1};
@@ -122,9 +124,10 @@ Task unary(const std::string& op, Attrs attrs = {}, Shape shape = {3, 37}) {
 Attr ints(std::vector<std::int64_t> list) { return list; }
 
 TEST_F(GpuReference, PointwiseFunctionsAgree) {
-  for (const char* op : {"relu", "tanh", "sigmoid", "silu", "gelu", "exp", "log", "sqrt", "rsqrt", "abs", "neg",
-                         "erf", "mish", "selu", "softsign", "hardsigmoid", "hardswish", "expm1", "log1p", "sin",
-                         "reciprocal", "log_sigmoid", "relu6"}) {
+  for (const char* op : {"relu",  "tanh", "sigmoid",    "silu",        "gelu",      "exp",
+                         "log",   "sqrt", "rsqrt",      "abs",         "neg",       "erf",
+                         "mish",  "selu", "softsign",   "hardsigmoid", "hardswish", "expm1",
+                         "log1p", "sin",  "reciprocal", "log_sigmoid", "relu6"}) {
     agree(*device_, unary(std::string("aten.") + op), op);
   }
   agree(*device_, unary("aten.gelu", {{"approximate", std::string("tanh")}}), "gelu tanh");
@@ -136,52 +139,101 @@ TEST_F(GpuReference, PointwiseFunctionsAgree) {
   agree(*device_, unary("aten.pow.Tensor_Scalar", {{"exponent", 3.0}}), "pow");
   agree(*device_, unary("aten.pow.Tensor_Scalar", {{"exponent", 2.5}}), "pow 2.5");
   agree(*device_, unary("aten.mul", {{"other", 0.044715}}), "mul scalar");
-  agree(*device_, unary("aten.rsub.Scalar", {{"other", std::int64_t{1}}, {"alpha", std::int64_t{1}}}), "rsub");
+  agree(*device_,
+        unary("aten.rsub.Scalar", {{"other", std::int64_t{1}}, {"alpha", std::int64_t{1}}}),
+        "rsub");
 }
 TEST_F(GpuReference, BroadcastAndViewsAgree) {
   for (const char* op : {"add", "sub", "mul", "div", "maximum", "minimum"}) {
-    agree(*device_, task_of({{3, 5, 7}, {5, 1}}, {{std::string("aten.") + op, {0, 1}, {}, {2}}}, {{3, 5, 7}}), op);
+    agree(*device_,
+          task_of({{3, 5, 7}, {5, 1}}, {{std::string("aten.") + op, {0, 1}, {}, {2}}}, {{3, 5, 7}}),
+          op);
   }
-  agree(*device_, task_of({{4}, {4, 6}}, {{"aten.unsqueeze", {0}, {{"dim", std::int64_t{1}}}, {2}},
-                                          {"aten.mul", {2, 1}, {}, {3}}}, {{4, 1}, {4, 6}}), "diag product");
-  agree(*device_, task_of({{3, 5, 7}}, {{"aten.permute", {0}, {{"dims", ints({2, 0, 1})}}, {1}},
-                                        {"aten.relu", {1}, {}, {2}}}, {{7, 3, 5}, {7, 3, 5}}), "permute");
-  agree(*device_, task_of({{3, 5, 7}}, {{"aten.transpose.int", {0}, {{"dim0", std::int64_t{0}}, {"dim1", std::int64_t{-1}}}, {1}},
-                                        {"aten.view", {1}, {{"size", ints({7, 15})}}, {2}}}, {{7, 5, 3}, {7, 15}}), "view");
+  agree(*device_,
+        task_of({{4}, {4, 6}},
+                {{"aten.unsqueeze", {0}, {{"dim", std::int64_t{1}}}, {2}},
+                 {"aten.mul", {2, 1}, {}, {3}}},
+                {{4, 1}, {4, 6}}),
+        "diag product");
+  agree(*device_,
+        task_of(
+            {{3, 5, 7}},
+            {{"aten.permute", {0}, {{"dims", ints({2, 0, 1})}}, {1}}, {"aten.relu", {1}, {}, {2}}},
+            {{7, 3, 5}, {7, 3, 5}}),
+        "permute");
+  agree(*device_,
+        task_of({{3, 5, 7}},
+                {{"aten.transpose.int",
+                  {0},
+                  {{"dim0", std::int64_t{0}}, {"dim1", std::int64_t{-1}}},
+                  {1}},
+                 {"aten.view", {1}, {{"size", ints({7, 15})}}, {2}}},
+                {{7, 5, 3}, {7, 15}}),
+        "view");
 }
 TEST_F(GpuReference, ReductionsAgree) {
   const auto over = [&](const char* op, std::vector<std::int64_t> dims, Shape out) {
-    agree(*device_, task_of({{3, 70, 9}}, {{op, {0}, {{"dim", ints(std::move(dims))}}, {1}}}, {std::move(out)}), op);
+    agree(
+        *device_,
+        task_of({{3, 70, 9}}, {{op, {0}, {{"dim", ints(std::move(dims))}}, {1}}}, {std::move(out)}),
+        op);
   };
-  for (const char* op : {"aten.sum.dim_IntList", "aten.mean.dim", "aten.amax", "aten.amin", "aten.var.correction"}) {
+  for (const char* op :
+       {"aten.sum.dim_IntList", "aten.mean.dim", "aten.amax", "aten.amin", "aten.var.correction"}) {
     over(op, {1}, {3, 9});
     over(op, {-1}, {3, 70});
     over(op, {0, 2}, {70});
   }
-  agree(*device_, task_of({{2, 3000}}, {{"aten.sum.dim_IntList", {0}, {{"dim", ints({1})}}, {1}}}, {{2}}), "long sum");
+  agree(*device_,
+        task_of({{2, 3000}}, {{"aten.sum.dim_IntList", {0}, {{"dim", ints({1})}}, {1}}}, {{2}}),
+        "long sum");
 }
 TEST_F(GpuReference, SoftmaxAndNormsAgree) {
   agree(*device_, unary("aten.softmax.int", {{"dim", std::int64_t{1}}}, {5, 300}), "softmax");
-  agree(*device_, unary("aten.softmax.int", {{"dim", std::int64_t{1}}}, {3, 17, 4}), "softmax inner");
-  agree(*device_, unary("aten.log_softmax.int", {{"dim", std::int64_t{-1}}}, {5, 33}), "log_softmax");
-  agree(*device_, task_of({{3, 4, 20}, {4, 20}, {4, 20}}, {{"aten.layer_norm", {0, 1, 2}, {{"normalized_shape", ints({4, 20})}}, {3}}},
-                          {{3, 4, 20}}), "layer_norm");
-  agree(*device_, task_of({{3, 40}, {40}}, {{"aten.rms_norm", {0, 1}, {{"normalized_shape", ints({40})}, {"eps", 1e-6}}, {2}}},
-                          {{3, 40}}), "rms_norm");
-  agree(*device_, task_of({{2, 6, 11}, {6}, {6}}, {{"aten.group_norm", {0, 1, 2}, {{"num_groups", std::int64_t{3}}}, {3}}},
-                          {{2, 6, 11}}), "group_norm");
+  agree(*device_, unary("aten.softmax.int", {{"dim", std::int64_t{1}}}, {3, 17, 4}),
+        "softmax inner");
+  agree(*device_, unary("aten.log_softmax.int", {{"dim", std::int64_t{-1}}}, {5, 33}),
+        "log_softmax");
+  agree(*device_,
+        task_of({{3, 4, 20}, {4, 20}, {4, 20}},
+                {{"aten.layer_norm", {0, 1, 2}, {{"normalized_shape", ints({4, 20})}}, {3}}},
+                {{3, 4, 20}}),
+        "layer_norm");
+  agree(*device_,
+        task_of({{3, 40}, {40}},
+                {{"aten.rms_norm", {0, 1}, {{"normalized_shape", ints({40})}, {"eps", 1e-6}}, {2}}},
+                {{3, 40}}),
+        "rms_norm");
+  agree(*device_,
+        task_of({{2, 6, 11}, {6}, {6}},
+                {{"aten.group_norm", {0, 1, 2}, {{"num_groups", std::int64_t{3}}}, {3}}},
+                {{2, 6, 11}}),
+        "group_norm");
 }
 TEST_F(GpuReference, ProductsAgree) {
-  agree(*device_, task_of({{5, 33}, {33, 7}}, {{"aten.mm", {0, 1}, {}, {2}}}, {{5, 7}}), "few outputs");
-  agree(*device_, task_of({{129, 37}, {37, 131}}, {{"aten.mm", {0, 1}, {}, {2}}}, {{129, 131}}), "tiles");
-  agree(*device_, task_of({{37, 129}, {37, 131}}, {{"aten.numpy_T", {0}, {}, {2}}, {"aten.matmul", {2, 1}, {}, {3}}},
-                          {{129, 37}, {129, 131}}), "transposed");
-  agree(*device_, task_of({{129, 37}, {37, 131}}, {{"aten.tanh", {0}, {}, {2}}, {"aten.mm", {2, 1}, {}, {3}}},
-                          {{129, 37}, {129, 131}}), "inexact operand");
-  agree(*device_, task_of({{2, 9, 20}, {11, 20}, {11}}, {{"aten.linear", {0, 1, 2}, {}, {3}}}, {{2, 9, 11}}), "linear");
-  agree(*device_, task_of({{3, 9, 20}, {3, 20, 5}}, {{"aten.bmm", {0, 1}, {}, {2}}}, {{3, 9, 5}}), "bmm");
-  agree(*device_, task_of({{5}, {9, 20}, {20, 5}}, {{"aten.addmm", {0, 1, 2}, {{"beta", 0.5}, {"alpha", std::int64_t{2}}}, {3}}},
-                          {{9, 5}}), "addmm");
+  agree(*device_, task_of({{5, 33}, {33, 7}}, {{"aten.mm", {0, 1}, {}, {2}}}, {{5, 7}}),
+        "few outputs");
+  agree(*device_, task_of({{129, 37}, {37, 131}}, {{"aten.mm", {0, 1}, {}, {2}}}, {{129, 131}}),
+        "tiles");
+  agree(*device_,
+        task_of({{37, 129}, {37, 131}},
+                {{"aten.numpy_T", {0}, {}, {2}}, {"aten.matmul", {2, 1}, {}, {3}}},
+                {{129, 37}, {129, 131}}),
+        "transposed");
+  agree(*device_,
+        task_of({{129, 37}, {37, 131}}, {{"aten.tanh", {0}, {}, {2}}, {"aten.mm", {2, 1}, {}, {3}}},
+                {{129, 37}, {129, 131}}),
+        "inexact operand");
+  agree(*device_,
+        task_of({{2, 9, 20}, {11, 20}, {11}}, {{"aten.linear", {0, 1, 2}, {}, {3}}}, {{2, 9, 11}}),
+        "linear");
+  agree(*device_, task_of({{3, 9, 20}, {3, 20, 5}}, {{"aten.bmm", {0, 1}, {}, {2}}}, {{3, 9, 5}}),
+        "bmm");
+  agree(*device_,
+        task_of({{5}, {9, 20}, {20, 5}},
+                {{"aten.addmm", {0, 1, 2}, {{"beta", 0.5}, {"alpha", std::int64_t{2}}}, {3}}},
+                {{9, 5}}),
+        "addmm");
 }
 
 Task load(const std::string& name) {
@@ -194,10 +246,11 @@ Task load(const std::string& name) {
 }
 
 TEST_F(GpuReference, JudgesTheSuitesSmallTasksSliceBySlice) {
-  set_slice_budget(400000);  // several slices of most tasks
-  for (const char* name : {"level1_1", "level1_4", "level1_5", "level1_12", "level1_16", "level1_19", "level1_22",
-                           "level1_23", "level1_25", "level1_26", "level1_36", "level1_40", "level1_47", "level1_48",
-                           "level1_88", "level1_94", "level1_100", "level2_12", "level2_76", "level2_99"}) {
+  set_slice_budget(2000000);  // several slices of many tasks
+  for (const char* name :
+       {"level1_1",  "level1_4",  "level1_5",   "level1_12", "level1_16", "level1_19", "level1_22",
+        "level1_23", "level1_25", "level1_26",  "level1_36", "level1_40", "level1_47", "level1_48",
+        "level1_88", "level1_94", "level1_100", "level2_12", "level2_76", "level2_99"}) {
     const Task task = load(std::string(name) + ".small.json");
     const auto plan = plan_trial(task, "", Family::AsDrawn, kNoValue, 9);
     ASSERT_TRUE(plan);
@@ -219,16 +272,19 @@ TEST_F(GpuReference, JudgesTheSuitesSmallTasksSliceBySlice) {
     ASSERT_TRUE(verdict) << name;
     EXPECT_EQ(verdict->outputs[0].wrong, 1) << name;
     EXPECT_EQ(verdict->outputs[0].worst_index, static_cast<std::int64_t>(at)) << name;
-    EXPECT_NEAR(verdict->outputs[0].expected, (*want)[0].value[at], 1e-9 + 1e-6 * std::fabs((*want)[0].value[at])) << name;
+    EXPECT_NEAR(verdict->outputs[0].expected, (*want)[0].value[at],
+                1e-9 + 1e-6 * std::fabs((*want)[0].value[at]))
+        << name;
   }
   set_slice_budget(0);
 }
 
 TEST_F(GpuReference, FillsTheSameBytesAsTheCpu) {
-  for (const DType type : {DType::F32, DType::F16, DType::BF16, DType::F64, DType::I64, DType::U8}) {
-    for (const Family family : {Family::AsDrawn, Family::Uniform, Family::Normal, Family::Coherent, Family::Shifted,
-                                Family::Spiky, Family::Denormal, Family::Huge, Family::RowScaled, Family::NonFinite,
-                                Family::Constant}) {
+  for (const DType type :
+       {DType::F32, DType::F16, DType::BF16, DType::F64, DType::I64, DType::U8}) {
+    for (const Family family : {Family::AsDrawn, Family::Uniform, Family::Normal, Family::Coherent,
+                                Family::Shifted, Family::Spiky, Family::Denormal, Family::Huge,
+                                Family::RowScaled, Family::NonFinite, Family::Constant}) {
       FillSpec spec;
       spec.dtype = type;
       spec.elements = 1003;
@@ -236,15 +292,19 @@ TEST_F(GpuReference, FillsTheSameBytesAsTheCpu) {
       spec.seed = 0x123456789abcdefull;
       spec.stream = purpose("x");
       spec.family = family;
-      spec.steps = is_floating(type) ? std::vector<DrawStep>{{Op::Normal, 0.1, 0.3}, {Op::Mul, 3, 0}, {Op::Add, 0.7, 0}, {Op::MulUniform, 0, 1}}
+      spec.steps = is_floating(type) ? std::vector<DrawStep>{{Op::Normal, 0.1, 0.3},
+                                                             {Op::Mul, 3, 0},
+                                                             {Op::Add, 0.7, 0},
+                                                             {Op::MulUniform, 0, 1}}
                                      : std::vector<DrawStep>{{Op::Integers, 0, 100}};
       std::vector<std::byte> want(1003 * size_of(type)), got(want.size());
       ASSERT_TRUE(fill(spec, want));
       const auto address = device_->allocate(got.size());
       const auto launch = fill_launch(spec, *address);
       ASSERT_TRUE(launch);
-      const Status ran = device_->launch(kFillKernel, launch->grid, launch->block,
-                                         std::span(launch->parameters).first(launch->sizes[0]), &*address);
+      const Status ran =
+          device_->launch(kFillKernel, launch->grid, launch->block,
+                          std::span(launch->parameters).first(launch->sizes[0]), &*address);
       ASSERT_TRUE(ran) << ran.error().message;
       ASSERT_TRUE(device_->to_host(got, *address));
       EXPECT_EQ(got, want) << to_string(type) << " " << to_string(family);
