@@ -226,12 +226,23 @@ KW_HD Num squared_deviation(Num x, double mean) {
 KW_HD double contraction_bound(double value, double c, double propagated, double k, double g) {
   if (is_nan(propagated) || propagated == kInf) return kInf;
   if (!is_finite(value)) return 0;
+  if (g == 0) return propagated;  // policy `exact`
   if (c > kLargestFloat / 4) return kInf;
   return propagated + 2 * kUlp * magnitude(value) + g * c + (k + 1) * kTiny;
 }
 
-/// Where FP32 (or a narrower type, `limit`) overflows although double did not, and the roundoff of
-/// a narrow type.
+/// True when FP16 (roundoff 2^-10) or BF16 (2^-8) holds v exactly.
+KW_HD bool narrow_holds(double v, double roundoff) {
+  const float f = static_cast<float>(v);
+  if (static_cast<double>(f) != v) return false;
+  const bool half = roundoff * 1024 == 1;
+  const unsigned low = __builtin_bit_cast(unsigned, f) & (half ? 0x1FFFu : 0xFFFFu);
+  const double quanta = v * 16777216;  // of FP16's denormals
+  return low == 0 && (!half || KW_MATH(floor)(quanta) == quanta);
+}
+
+/// Where FP32 (or a narrower type, `limit`) overflows although double did not, and the roundoff of a
+/// narrow type. What is exact and fits stays exact.
 KW_HD Num settle_output(Num n, double limit, double roundoff, double quantum) {
   if (!is_finite(n.v) || n.e == kInf) return n;
   if (is_nan(n.e)) return {n.v, kInf};
@@ -240,8 +251,8 @@ KW_HD Num settle_output(Num n, double limit, double roundoff, double quantum) {
     const bool certain = a - n.e > limit * (1 + 1.0 / 128);
     return certain ? Num{n.v > 0 ? kInf : -kInf, 0} : Num{n.v, kInf};
   }
-  if (roundoff > 0) return {n.v, n.e + roundoff * a + quantum};
-  return n;
+  if (roundoff == 0 || (n.e == 0 && narrow_holds(n.v, roundoff))) return n;
+  return {n.v, n.e + roundoff * a + quantum};
 }
 
 }  // namespace kw::reference

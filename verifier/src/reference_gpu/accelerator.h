@@ -25,6 +25,8 @@ class Accelerator {
   virtual Status launch(const char* kernel, std::uint32_t grid, std::uint32_t block,
                         std::span<const std::byte> structure,
                         const std::uint64_t* pointer = nullptr) = 0;
+  /// Gives memory that is kept for reuse back to the device.
+  virtual void trim() {}
   /// Bytes that may be allocated in all.
   virtual std::size_t capacity() const = 0;
 

@@ -82,6 +82,10 @@ class CudaAccelerator final : public Accelerator {
         kernel);
   }
 
+  void trim() override {
+    (void)api_->stream_synchronize(stream_.get());
+    drop_cache();
+  }
   std::size_t capacity() const override { return capacity_; }
 
  private:

@@ -117,6 +117,7 @@ int serve(process::Channel& channel) {
     if (!message) return 0;
     if (message->type != kJudge) return 2;
     const auto verdict = judge_message(**device, *message);
+    (*device)->trim();  // the candidate's runner needs the memory next
     if (!verdict) {
       if (!reply_error(channel, verdict.error())) return 0;
       continue;
@@ -146,7 +147,7 @@ Result<ReferenceProcess> ReferenceProcess::start(const std::string& uuid, const 
   process::ChildOptions options;
   options.tree = process::Tree::Walk;  // GPU drivers need the outer PIDs
   options.limits.open_files = 1024;
-  options.inherit = {"CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "PATH"};
+  options.inherit = {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"};
   options.environment = {"CUDA_CACHE_DISABLE=1", "CUDA_MODULE_LOADING=LAZY"};
   KW_ASSIGN(process::Child child, process::Child::spawn_role(kReferenceRole, options));
   const process::Wait wait{std::chrono::steady_clock::now() + deadline, stop};
