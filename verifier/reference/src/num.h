@@ -241,8 +241,8 @@ KW_HD bool narrow_holds(double v, double roundoff) {
   return low == 0 && (!half || KW_MATH(floor)(quanta) == quanta);
 }
 
-/// Where FP32 (or a narrower type, `limit`) overflows although double did not, and the roundoff of a
-/// narrow type. What is exact and fits stays exact.
+/// Where FP32 (or a narrower type, `limit`) overflows although double did not, and the roundoff of
+/// a narrow type. What is exact and fits stays exact.
 KW_HD Num settle_output(Num n, double limit, double roundoff, double quantum) {
   if (!is_finite(n.v) || n.e == kInf) return n;
   if (is_nan(n.e)) return {n.v, kInf};

@@ -29,7 +29,8 @@ class Battery {
     KW_ASSIGN(auto verdict, first_look());
     if (verdict || !session_.options.full) return verdict;
     KW_ASSIGN(verdict, whole_battery());
-    return verdict;
+    if (verdict || !timing || !session_.options.fresh_process_retime) return verdict;
+    return time_again();
   }
   std::optional<Timing> timing;
 
@@ -132,6 +133,23 @@ class Battery {
                                 },
                                 nullptr));
     if (verdict) return verdict;
+    return time_verdict();
+  }
+
+  /// V17: every run has a process of its own, so one more run is a fresh one. The later time
+  /// counts.
+  Checked time_again() {
+    const double before = timing->median_us;
+    KW_ASSIGN(auto verdict, trials(
+                                {base_}, TimingRequest{},
+                                [&](std::size_t, const TrialResult& result) {
+                                  return check_values(session_, base_, result);
+                                },
+                                nullptr));
+    if (verdict) return verdict;
+    CheckRecord& record = session_.record("V17.retimed", true, base_.seed);
+    record.figures["before_us"] = before;
+    record.figures["after_us"] = timing->median_us;
     return time_verdict();
   }
 

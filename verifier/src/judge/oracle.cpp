@@ -95,8 +95,9 @@ class CpuOracle : public Oracle {
     TrialVerdict verdict;
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const bool test_mean = task_.policy.contraction == PolicyClass::Ieee && !plan.few_valued;
-      KW_ASSIGN(Comparison c, compare(task_.graph.value(task_.graph.outputs[i]), expected[i],
-                                      outputs[i].bytes, test_mean, contraction_length(task_.graph, i)));
+      KW_ASSIGN(Comparison c,
+                compare(task_.graph.value(task_.graph.outputs[i]), expected[i], outputs[i].bytes,
+                        test_mean, contraction_length(task_.graph, i)));
       verdict.outputs.push_back(c);
     }
     return verdict;

@@ -41,6 +41,15 @@ bool structural(DrawStep::Op op) {
   return op == DrawStep::Op::Codes || op == DrawStep::Op::Scales || op == DrawStep::Op::Integers;
 }
 
+/// Scales and tensor factors of an encoded tensor: a factor of Inf or 2^60 is no encoding of
+/// anything.
+bool belongs_to_encoding(const Graph& graph, ValueId id) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    return node.op == "kw.dequantize" &&
+           std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end();
+  });
+}
+
 /// Every float input takes few values: then sums may round the same way at every step.
 bool few_valued(const Task& task, Family family) {
   if (family == Family::Constant) return true;
@@ -82,7 +91,8 @@ std::vector<ValueId> free_values(const Task& task) {
     const Draw* draw = draw_of(task, id);
     if (draw == nullptr || draw->steps.empty() || !is_floating(task.graph.value(id).dtype))
       continue;
-    if (!structural(draw->steps.front().op)) ids.push_back(id);
+    if (structural(draw->steps.front().op) || belongs_to_encoding(task.graph, id)) continue;
+    ids.push_back(id);
   }
   return ids;
 }
@@ -105,8 +115,9 @@ Result<TrialPlan> plan_trial(const Task& task, std::string label, Family family,
     spec.row = value.shape.empty() ? 1 : std::max<std::int64_t>(value.shape.back(), 1);
     spec.seed = seed;
     spec.stream = purpose(value.name);
-    spec.family =
-        target == kNoValue || target == id || family == Family::AsDrawn ? family : Family::Uniform;
+    const bool aimed = target == kNoValue || target == id;
+    const bool keep = family == Family::AsDrawn || belongs_to_encoding(task.graph, id);
+    spec.family = keep ? Family::AsDrawn : aimed ? family : Family::Uniform;
     spec.steps = draw->steps;
     if (!draw->steps.empty() && (draw->steps.front().op == DrawStep::Op::Codes ||
                                  draw->steps.front().op == DrawStep::Op::Scales)) {
