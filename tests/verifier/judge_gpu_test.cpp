@@ -70,7 +70,7 @@ TEST_F(JudgeOnGpu, FindsOneWrongElementAtFullSize) {
                 2112, 256));
   const auto* r = std::get_if<Rejected>(&outcome);
   ASSERT_NE(r, nullptr);
-  EXPECT_EQ(r->witness.at("index"), "[941, 117909]");
+  EXPECT_EQ(r->witness.at("index"), "[941, 118037]");
 }
 TEST_F(JudgeOnGpu, TellsFp32FromTf32InALargeProduct) {
   const auto source = [](const std::string& load) {
