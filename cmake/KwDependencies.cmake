@@ -12,3 +12,6 @@ find_package(Boost 1.74 REQUIRED)  # headers: Asio and Beast
 if(KW_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()
+if(KW_BUILD_BENCH)
+  find_package(benchmark REQUIRED)
+endif()
