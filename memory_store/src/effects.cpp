@@ -38,38 +38,42 @@ Status check_claim(const Claim& claim, const std::string& id, std::uint64_t toke
   return {};
 }
 
+/// The effect that is next in line, as it would be claimed; nothing when none is due.
+Result<std::optional<ClaimedEffect>> next_in_line(Database& db, const ClaimFilter& filter,
+                                                  std::int64_t now) {
+  KW_ASSIGN(Statement row, db.query(R"sql(
+      SELECT id, job, kind, payload, attempt, token FROM effect
+      WHERE state IN ('pending', 'leased')
+        AND (CASE state WHEN 'pending' THEN due_us ELSE lease_until_us END) <= ?1
+        AND (?2 = '[]' OR kind IN (SELECT value FROM json_each(?2)))
+        AND (?3 = '' OR job = ?3)
+      ORDER BY priority DESC, created_us, job, seq, i LIMIT 1)sql",
+                                    now, json_list(filter.kinds), filter.job));
+  KW_ASSIGN(const bool found, row.step());
+  if (!found) return std::nullopt;
+  ClaimedEffect claimed;
+  claimed.effect = {row.text(0), row.text(1),         row.text(2),
+                    row.text(3), EffectState::Leased, static_cast<int>(row.integer(4)) + 1};
+  claimed.token = row.unsigned_integer(5) + 1;
+  claimed.until_us = now + std::chrono::microseconds(filter.lease).count();
+  return claimed;
+}
+
 }  // namespace
 
 Result<std::optional<ClaimedEffect>> SqliteStore::claim_effect(const ClaimFilter& filter) {
+  // Idle workers ask often: without the write lock they do not hold up those who work.
+  KW_ASSIGN(const auto seen,
+            read([&](Database& db) { return next_in_line(db, filter, now_us()); }));
+  if (!seen) return std::nullopt;
   return write(Sync::Normal, [&](Database& db) -> Result<std::optional<ClaimedEffect>> {
-    const std::int64_t now = now_us();
-    ClaimedEffect claimed;
-    Effect& effect = claimed.effect;
-    {
-      KW_ASSIGN(Statement row, db.query(R"sql(
-          SELECT id, job, kind, payload, attempt, token FROM effect
-          WHERE state IN ('pending', 'leased')
-            AND (CASE state WHEN 'pending' THEN due_us ELSE lease_until_us END) <= ?1
-            AND (?2 = '[]' OR kind IN (SELECT value FROM json_each(?2)))
-            AND (?3 = '' OR job = ?3)
-          ORDER BY priority DESC, created_us, job, seq, i LIMIT 1)sql",
-                                        now, json_list(filter.kinds), filter.job));
-      KW_ASSIGN(const bool found, row.step());
-      if (!found) return std::nullopt;
-      effect.id = row.text(0);
-      effect.job = row.text(1);
-      effect.kind = row.text(2);
-      effect.payload = row.text(3);
-      effect.attempt = static_cast<int>(row.integer(4)) + 1;
-      claimed.token = row.unsigned_integer(5) + 1;
-    }
-    effect.state = EffectState::Leased;
-    claimed.until_us = now + std::chrono::microseconds(filter.lease).count();
+    KW_ASSIGN(auto claimed, next_in_line(db, filter, now_us()));
+    if (!claimed) return std::nullopt;  // another worker was faster
     KW_RETURN_IF_ERROR(db.run(R"sql(
         UPDATE effect SET state = 'leased', attempt = ?2, token = ?3, owner = ?4,
                           lease_until_us = ?5 WHERE id = ?1)sql",
-                              effect.id, effect.attempt, claimed.token, filter.worker,
-                              claimed.until_us));
+                              claimed->effect.id, claimed->effect.attempt, claimed->token,
+                              filter.worker, claimed->until_us));
     return claimed;
   });
 }

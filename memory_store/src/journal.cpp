@@ -1,5 +1,8 @@
 // Events, and the append that makes one step of a job atomic.
 
+#include <algorithm>
+#include <limits>
+
 #include "kw/core/sha256.h"
 #include "names.h"
 #include "sqlite_store.h"
@@ -7,6 +10,12 @@
 namespace kw::store {
 
 namespace {
+
+/// SQLite counts in signed 64 bits.
+std::int64_t row_limit(std::size_t limit) {
+  constexpr auto kMost = static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max());
+  return static_cast<std::int64_t>(std::min(limit, kMost));
+}
 
 struct Head {
   JobState state;
@@ -142,7 +151,7 @@ Result<std::vector<Event>> SqliteStore::events(const std::string& job, std::uint
   return read([&](Database& db) -> Result<std::vector<Event>> {
     KW_ASSIGN(Statement row, db.query("SELECT seq, type, v, payload, time_us FROM event WHERE job "
                                       "= ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-                                      job, after, limit));
+                                      job, after, row_limit(limit)));
     std::vector<Event> events;
     for (;;) {
       KW_ASSIGN(const bool more, row.step());

@@ -15,7 +15,6 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t kIdleReaders = 8;
-constexpr std::uintmax_t kAlwaysCheckedBytes = 64u << 20;
 constexpr std::int64_t kCheckEveryUs = std::int64_t{24} * 3600 * 1'000'000;
 /// Other processes cannot wake us, so their commits are looked for this often.
 constexpr std::chrono::milliseconds kForeignPoll{50};
@@ -51,29 +50,33 @@ Status enter_wal(Database& db, std::chrono::milliseconds busy_timeout) {
   }
 }
 
-/// A small store is checked at every opening, a large one at most daily: reading gigabytes would
-/// delay each command.
-Result<bool> check_is_due(Database& db, std::int64_t now_us) {
+bool is_small(const Database& db, const Options& options) {
   std::error_code ec;
   const std::uintmax_t bytes = std::filesystem::file_size(db.path(), ec);
-  if (ec || bytes <= kAlwaysCheckedBytes) return true;
+  return ec || bytes <= options.always_check_bytes;
+}
+
+Result<bool> check_is_due(Database& db, std::int64_t now_us) {
   KW_ASSIGN(Statement last, db.query("SELECT value FROM meta WHERE key = 'checked_us'"));
   KW_ASSIGN(const bool row, last.step());
   return !row || last.integer(0) + kCheckEveryUs <= now_us || last.integer(0) > now_us;
 }
 
-Status check_integrity(Database& db, std::int64_t now_us, bool may_write) {
-  KW_ASSIGN(const bool due, check_is_due(db, now_us));
-  if (!due) return {};
+/// A large store is not checked each time: reading gigabytes would delay every command.
+Status check_integrity(Database& db, const Options& options, std::int64_t now_us) {
+  const bool small = is_small(db, options);
+  if (!small) {
+    KW_ASSIGN(const bool due, check_is_due(db, now_us));
+    if (!due) return {};
+  }
   KW_ASSIGN(const std::string finding, db.text("PRAGMA quick_check(1)"));
   if (finding != "ok") {
-    return fail(
-        Errc::Corrupt,
-        "store {} is damaged ({}); restore it from a backup, or move it away and start a new one",
-        db.path().string(), finding);
+    return fail(Errc::Corrupt,
+                "store {} is damaged ({}); restore it from a backup, or move it away and start a "
+                "new one",
+                db.path().string(), finding);
   }
-  std::error_code ec;
-  if (!may_write || std::filesystem::file_size(db.path(), ec) <= kAlwaysCheckedBytes) return {};
+  if (small || options.read_only) return {};
   KW_RETURN_IF_ERROR(
       db.run("INSERT INTO meta VALUES('checked_us', ?1) ON CONFLICT(key) DO UPDATE SET value = ?1",
              now_us));
@@ -108,9 +111,7 @@ Result<std::unique_ptr<Store>> SqliteStore::open(const std::filesystem::path& pa
     KW_RETURN_IF_ERROR(writer.exec("PRAGMA synchronous=NORMAL"));
     KW_RETURN_IF_ERROR(migrate(writer));
   }
-  if (options.check_integrity) {
-    KW_RETURN_IF_ERROR(check_integrity(writer, clock.wall_us(), !options.read_only));
-  }
+  KW_RETURN_IF_ERROR(check_integrity(writer, options, clock.wall_us()));
   KW_ASSIGN(Database watcher, Database::open(path, Database::Mode::ReadOnly, options.busy_timeout));
   return std::unique_ptr<Store>(
       new SqliteStore(path, options, clock, std::move(writer), std::move(watcher)));

@@ -106,21 +106,37 @@ TEST(SqliteFile, RefusesFilesThatAreNoStore) {
   (void)error_of_opening(directory.path(), Errc::Io);
 }
 
-TEST(SqliteFile, NoticesADamagedFile) {
-  fakes::TempDir directory;
-  const auto path = directory / "store.db";
+void fill_and_damage(const std::filesystem::path& path, const Options& options) {
   {
-    const auto store = Store::open(path).value();
+    const auto store = Store::open(path, options).value();
     for (int i = 0; i < 50; ++i) {
       ASSERT_TRUE(store->put_blob(std::string(5000, static_cast<char>('a' + i))).has_value());
     }
   }
-  {
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(40 * 4096);
-    file << std::string(3 * 4096, '\x5a');
-  }
+  ASSERT_TRUE(Store::open(path, options).has_value());
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(path)) - 20 * 4096);
+  file << std::string(3 * 4096, '\x5a');
+}
+
+TEST(SqliteFile, NoticesADamagedFile) {
+  fakes::TempDir directory;
+  const auto path = directory / "store.db";
+  fill_and_damage(path, {});
   EXPECT_THAT(error_of_opening(path, Errc::Corrupt), HasSubstr("restore it from a backup"));
+}
+
+TEST(SqliteFile, ChecksALargeFileOnceADay) {
+  fakes::TempDir directory;
+  fakes::ManualClock clock;
+  Options options;
+  options.clock = &clock;
+  options.always_check_bytes = 100'000;  // this one is large
+  const auto path = directory / "store.db";
+  fill_and_damage(path, options);
+  EXPECT_TRUE(Store::open(path, options).has_value());
+  clock.advance(std::chrono::hours(25));
+  (void)error_of_opening(path, Errc::Corrupt, options);
 }
 
 TEST(SqliteFile, NoticesABlobWhoseBytesChanged) {

@@ -28,8 +28,9 @@ namespace kw::store {
 struct Options {
   Clock* clock = nullptr;  // null: system_clock(); outlives the store
   std::chrono::milliseconds busy_timeout{10'000};
-  bool read_only = false;       // no file is created or migrated, every write is an Io error
-  bool check_integrity = true;  // PRAGMA quick_check at opening
+  bool read_only = false;  // no file is created or migrated, every write is an Io error
+  /// PRAGMA quick_check at every opening of a file up to this size, at most daily of a larger one.
+  std::uintmax_t always_check_bytes = 64u << 20;
 };
 
 /// Thread-safe; several processes may have one store open. Close it last: no call may be running.
@@ -47,9 +48,9 @@ class Store {
   virtual Result<CreatedJob> create_job(const NewJob& job) = 0;
   virtual Result<Job> job(const std::string& id) = 0;
   virtual Result<std::vector<Job>> jobs(const JobFilter& filter) = 0;
-  /// Events with seq > after, in order.
+  /// Events with seq > after, in order; at most `limit`, all by default.
   virtual Result<std::vector<Event>> events(const std::string& job, std::uint64_t after = 0,
-                                            std::size_t limit = 10'000) = 0;
+                                            std::size_t limit = SIZE_MAX) = 0;
 
   /// Conflict while another worker's lease is running. The same worker gets a new token.
   virtual Result<DeciderLease> acquire_decider(const std::string& job, const std::string& worker,
