@@ -54,7 +54,8 @@ auto rank_of(const Known& known) {
 /// The newest timing, on the asked device if there is one, else on its architecture.
 Status add_timing(Database& db, const BestQuery& query, Known& known) {
   KW_ASSIGN(Statement row, db.query(R"sql(
-      SELECT median_us, min_us, spread_us, samples, setup_us, floor_us, achieved_gbps, protocol, uuid
+      SELECT median_us, min_us, spread_us, samples, setup_us, floor_us, achieved_gbps, protocol,
+             uuid
       FROM timing
       WHERE candidate = ?1 AND task_key = ?2 AND class = ?3 AND (?4 = '' OR protocol = ?4)
       ORDER BY (uuid = ?5 AND uuid <> '') DESC, (arch = ?6) DESC, n DESC LIMIT 1)sql",
@@ -190,8 +191,12 @@ Result<std::vector<Worth>> SqliteStore::worth_most(const std::string& device_uui
     KW_ASSIGN(Statement row, db.query(KW_RANKED R"sql(
         , weighed AS (
           SELECT r.*, t.semantic, t.name, t.document,
-            max(1, (SELECT count(*) FROM job j WHERE j.task_key = r.task_key AND j.task_key <> '' AND j.kind <> 'tune')) AS asked,
-            (SELECT count(*) FROM job j WHERE j.task_key = r.task_key AND j.task_key <> '' AND j.kind = 'tune' AND j.created_us >= r.timed_us) AS tried
+            max(1, (SELECT count(*) FROM job j
+                    WHERE j.task_key = r.task_key AND j.task_key <> '' AND j.kind <> 'tune'))
+              AS asked,
+            (SELECT count(*) FROM job j
+             WHERE j.task_key = r.task_key AND j.task_key <> '' AND j.kind = 'tune'
+               AND j.created_us >= r.timed_us) AS tried
           FROM ranked r JOIN task t ON t.shape = r.task_key
           WHERE r.k = 1 AND r.uuid = ?2 AND r.median_us > r.floor_us AND t.document <> '')
         SELECT task_key, semantic, name, document, candidate, median_us, min_us, spread_us, samples,

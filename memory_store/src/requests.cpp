@@ -49,7 +49,8 @@ Result<Sending> SqliteStore::record_request_sent(const NewRequest& request) {
     KW_ASSIGN(const auto known, find(db, request.id));
     if (!known) {
       KW_RETURN_IF_ERROR(db.run(R"sql(
-          INSERT INTO request(id, job, model, body_hash, body, state, sends, possibly_charged, sent_us)
+          INSERT INTO request(id, job, model, body_hash, body, state, sends, possibly_charged,
+                              sent_us)
           VALUES(?1, ?2, ?3, ?4, ?5, 'sent', 1, 0, ?6))sql",
                                 request.id, request.job, request.model, request.body_hash,
                                 request.body, now_us()));
