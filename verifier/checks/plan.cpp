@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "checks.h"
+#include "kw/launch/bind.h"
 
 namespace kw::verify {
 namespace {
@@ -52,6 +53,19 @@ std::optional<Verdict> check_bound(const Session& session, const PlanBuffer& buf
   return std::nullopt;
 }
 
+/// The launcher's own checks at this task's shapes: names, ranges, order, limits.
+std::optional<Verdict> check_launch(const Session& session) {
+  const DeviceLimits& limits = session.device.limits();
+  launch::BindOptions options;
+  if (limits.sm_count > 0) options.limits.sm_count = limits.sm_count;
+  if (limits.shared_per_block > 0) options.limits.shared_per_block = limits.shared_per_block;
+  if (limits.memory_bytes > 0) options.limits.memory_bytes = limits.memory_bytes;
+  const Status bound = launch::check_plan(session.candidate.plan, options);
+  // What this device cannot do is for its runner to say.
+  if (bound || bound.error().code != Errc::InvalidArgument) return std::nullopt;
+  return Verdict{RejectKind::LaunchError, bound.error().message, {}};
+}
+
 }  // namespace
 
 Checked check_plan(Session& session) {
@@ -75,6 +89,7 @@ Checked check_plan(Session& session) {
       return refuse(fmt::format("the plan has no buffer for output '{}'", name), name);
     }
   }
+  if (auto verdict = check_launch(session)) return verdict;
   session.evidence.checks.back().passed = true;
   return std::nullopt;
 }
