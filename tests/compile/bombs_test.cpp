@@ -73,6 +73,8 @@ TEST_F(Bomb, AnErrorPerByte) {
 TEST(Headers, OfCubAndTheStandardLibraryCompile) {
   compile::CompileService service({.processes = 1});
   if (!service.info()) GTEST_SKIP() << "no NVRTC here";
+  const auto probe = service.compile({"#include <cub/version.cuh>\n", "sm_90", {}}, {});
+  if (std::holds_alternative<CompileFailure>(probe.value())) GTEST_SKIP() << "no CUB here";
   const auto result = service.compile(
       {"#include <cub/block/block_reduce.cuh>\n#include <cuda/std/cstdint>\n"
        "#include <cuda/std/limits>\n#include <cooperative_groups.h>\n"

@@ -94,7 +94,8 @@ std::vector<std::string> implied_includes(std::string_view header) {
   return {};
 }
 
-std::string cure_for(std::string_view name) {
+/// `have_cccl`: libcu++ and CUB are installed; NVIDIA's wheels of NVRTC come without them.
+std::string cure_for(std::string_view name, bool have_cccl) {
   static const std::map<std::string_view, std::string_view> known{
       {"stdint.h", "cuda/std/cstdint"}, {"cstdint", "cuda/std/cstdint"},
       {"cstddef", "cuda/std/cstddef"},  {"stddef.h", "cuda/std/cstddef"},
@@ -104,7 +105,8 @@ std::string cure_for(std::string_view name) {
       {"climits", "cuda/std/climits"},  {"cfloat", "cuda/std/cfloat"},
       {"float.h", "cuda/std/cfloat"}};
   if (const auto found = known.find(name); found != known.end()) {
-    return fmt::format("use <{}>", found->second);
+    return have_cccl ? fmt::format("use <{}>", found->second)
+                     : "write plain types (int, unsigned long long): libcu++ is not installed here";
   }
   if (name == "math.h" || name == "cmath" || name == "cuda_runtime.h") {
     return "leave it out: NVRTC declares these functions itself";
@@ -113,8 +115,9 @@ std::string cure_for(std::string_view name) {
     return "declare what you need: struct __align__(64) CUtensorMap { unsigned long long "
            "opaque[16]; }";
   }
-  return "only the CUDA toolkit's device headers exist here (cuda_fp16.h, mma.h, cuda/std/..., "
-         "cub/block/...)";
+  if (!have_cccl && device_header(name)) return "it is not installed here: do without it";
+  return fmt::format("only the CUDA toolkit's device headers exist here (cuda_fp16.h, mma.h{})",
+                     have_cccl ? ", cuda/std/..., cub/block/..." : "");
 }
 
 }  // namespace
@@ -193,7 +196,7 @@ HeaderClosure HeaderSet::closure(const std::vector<SourceInclude>& includes) {
     }
     const std::string cure = roots_.empty()
                                  ? "the toolkit's headers were not found (set KW_NVRTC_DIR)"
-                                 : cure_for(include.name);
+                                 : cure_for(include.name, exists("cuda/std/cstdint"));
     result.missing.push_back({Diagnostic::Severity::Error, include.line,
                               fmt::format("no header '{}': {}", include.name, cure)});
   }
