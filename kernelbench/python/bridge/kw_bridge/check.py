@@ -182,12 +182,7 @@ def _arguments(node, tensors):
 
 
 def _bind(node, tensors):
-    positional, skipped = [], False
-    for argument, value in _arguments(node, tensors):
-        if argument.kwarg_only or skipped:
-            continue
-        positional.append(value)
-    return positional
+    return [value for argument, value in _arguments(node, tensors) if not argument.kwarg_only]
 
 
 def _keywords(node, tensors):

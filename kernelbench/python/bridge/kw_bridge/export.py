@@ -74,7 +74,7 @@ def trace(module, model, made, path):
             for name, tensor in names
         }
     builder = GraphBuilder(
-        export_program(_fake_copy(model), inputs, path), [name for name, _ in names], path
+        export_program(model, inputs, path), [name for name, _ in names], path
     )
     graph = builder.build()
     held = dict(model.named_parameters(remove_duplicate=False))
@@ -84,10 +84,6 @@ def trace(module, model, made, path):
         if value["role"] in ("weight", "state"):
             draws[value["name"]] = _held_draw(value["name"], held[value["name"]], made, path)
     return graph, {k: [[op, *map(number, a)] for op, *a in v] for k, v in draws.items()}
-
-
-def _fake_copy(model):
-    return model
 
 
 def tensor_names(model, inputs, path):
