@@ -56,7 +56,8 @@ Result<Task> import_python(const std::string& file, bool small) {
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
   std::error_code ec;
   if (!std::filesystem::is_regular_file(path, ec)) {
-    return fail(Errc::NotFound, "no file '{}'", path);
+    if (base.ends_with(".py")) return import_python(base, small);
+  return fail(Errc::NotFound, "no file '{}'", path);
   }
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              std::fclose);
