@@ -1,4 +1,6 @@
+#pragma GCC visibility push(default)
 #include "kernelwright.h"
+#pragma GCC visibility pop
 
 #include <exception>
 #include <fstream>
@@ -69,10 +71,12 @@ Result<std::unique_ptr<kw_kernel>> open_kernel(const std::string& cubin, std::st
   KW_ASSIGN(const LaunchPlan plan, parse_launch_plan(json));
   auto k = std::make_unique<kw_kernel>();
   KW_ASSIGN(k->api, launch::load_driver());
-  KW_ASSIGN(k->context, launch::PrimaryContext::retain(*k->api, ordinal));
+  KW_ASSIGN(auto context, launch::PrimaryContext::retain(*k->api, ordinal));
+  k->context.emplace(std::move(context));
   KW_ASSIGN(const launch::DeviceFacts facts, launch::device_facts(*k->api, ordinal));
   KW_ASSIGN(k->module, launch::load_module(*k->api, cubin));
-  KW_ASSIGN(k->kernels, launch::Kernels::find(*k->api, k->module.get(), plan));
+  KW_ASSIGN(auto kernels, launch::Kernels::find(*k->api, k->module.get(), plan));
+  k->kernels.emplace(std::move(kernels));
   launch::BindOptions options;
   options.limits = facts.limits;
   options.occupancy = [&k](const std::string& kernel, std::int64_t threads, std::int64_t shared) {
@@ -103,8 +107,9 @@ Result<launch::Launcher*> launcher_of(kw_kernel* k) {
         return fail(Errc::InvalidArgument, "buffer '{}' is not bound", k->plan.buffers[i].name);
       }
     }
-    KW_ASSIGN(k->launcher,
+    KW_ASSIGN(auto launcher,
               launch::Launcher::prepare(*k->api, k->plan, *k->kernels, k->addresses));
+    k->launcher.emplace(std::move(launcher));
   }
   return &*k->launcher;
 }

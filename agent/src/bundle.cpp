@@ -2,10 +2,13 @@
 
 #include <fstream>
 
-#include "bundle_text.h"
+#include "kw/core/embedded.h"
 #include "kw/core/json.h"
 
 namespace kw::agent {
+/// capi/, embedded at build time.
+std::span<const EmbeddedFile> embedded_bundle_files();
+
 namespace fs = std::filesystem;
 namespace {
 
@@ -127,15 +130,18 @@ Result<Bundle> collect_bundle(store::Store& store, Compiler& compiler, const Tas
 }
 
 std::vector<BundleFile> bundle_files(const Bundle& b) {
-  return {{"kernel.cu", b.candidate.source},
+  std::vector<BundleFile> files{
+          {"kernel.cu", b.candidate.source},
           {"kernel.ptx", b.module.ptx},
           {"kernel.cubin", b.module.cubin},
           {"plan.json", to_json(b.candidate.plan) + "\n"},
           {"task.json", to_json(b.task) + "\n"},
           {"evidence.json", evidence(b)},
-          {"README.md", readme(b)},
-          {"kernelwright.h", std::string(kHeaderText)},
-          {"run.c", std::string(kRunText)}};
+          {"README.md", readme(b)}};
+  for (const EmbeddedFile& file : embedded_bundle_files()) {
+    files.push_back({std::string(file.name), std::string(file.text)});
+  }
+  return files;
 }
 
 Status write_bundle(const Bundle& bundle, const fs::path& directory) {

@@ -56,8 +56,7 @@ Result<Task> import_python(const std::string& file, bool small) {
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
   std::error_code ec;
   if (!std::filesystem::is_regular_file(path, ec)) {
-    if (base.ends_with(".py")) return import_python(base, small);
-  return fail(Errc::NotFound, "no file '{}'", path);
+    return fail(Errc::NotFound, "no file '{}'", path);
   }
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              std::fclose);
@@ -95,6 +94,7 @@ Result<Task> load_task(const std::string& name, bool small) {
     if (!task) return wrap(task.error(), base);
     return task;
   }
+  if (base.ends_with(".py")) return import_python(base, small);
   return fail(
       Errc::NotFound,
       "no task '{}': give path/model.py, path/task.json, kernelbench:LEVEL/NUMBER[@small] or "
