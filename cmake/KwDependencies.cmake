@@ -11,6 +11,7 @@ find_package(CLI11 REQUIRED)
 find_package(Boost 1.74 REQUIRED)  # headers: Asio and Beast
 if(KW_BUILD_TESTS)
   find_package(GTest REQUIRED)
+  find_package(Boost 1.74 REQUIRED)  # Asio: the scripted endpoint of the tests
 endif()
 if(KW_BUILD_BENCH)
   find_package(benchmark REQUIRED)

@@ -3,11 +3,14 @@
 #include <array>
 
 #include "kw/compile/service.h"
+#include "kw/verify/reference_role.h"
+#include "kw/verify/roles.h"
 
 namespace kw::agent {
 
 std::span<const process::Role> process_roles() {
-  static const std::array roles{compile::compile_role()};
+  static const std::array roles{compile::compile_role(), verify::vm_role(), verify::cuda_role(),
+                                verify::reference_role()};
   return roles;
 }
 

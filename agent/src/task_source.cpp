@@ -1,9 +1,12 @@
 #include "kw/agent/task_source.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
+#include "kw/bench/bridge.h"
+#include "kw/bench/suites.h"
 #include "kw/bench/tasks.h"
 #include "kw/codegen/generator.h"
 
@@ -27,6 +30,25 @@ bool strip_size(std::string& name, bool small) {
 Result<Task> named(Result<Task> task, const std::string& name) {
   if (task) task->name = name;
   return task;
+}
+
+Result<Task> import_python(const std::string& file, bool small) {
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(file, ec)) {
+    return fail(Errc::NotFound, "no file '{}'", file);
+  }
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value ? value : "");
+  };
+  bench::BridgeOptions options;
+  options.python = variable("KW_PYTHON");
+  options.search_path = variable("PATH");
+  KW_ASSIGN(bench::PythonBridge bridge, bench::PythonBridge::start(options));
+  bench::ModelRequest request;
+  request.file = file;
+  request.small = small;
+  return bridge.import_model(request);
 }
 
 }  // namespace
@@ -72,6 +94,7 @@ Result<Task> load_task(const std::string& name, bool small) {
     if (!task) return wrap(task.error(), base);
     return task;
   }
+  if (base.ends_with(".py")) return import_python(base, small);
   return fail(
       Errc::NotFound,
       "no task '{}': give path/model.py, path/task.json, kernelbench:LEVEL/NUMBER[@small] or "
@@ -79,22 +102,12 @@ Result<Task> load_task(const std::string& name, bool small) {
       name);
 }
 
-std::vector<std::string> expand_suite(const std::string& name) {
-  std::vector<std::string> names;
-  if (name == "kernelbench" || name == "all") {
-    for (const std::string& each : bench::builtin_task_names()) {
-      if (!each.ends_with(kSmall)) names.push_back(each);
-    }
-  }
-  if (name == "formats" || name == "all") {
-    for (const std::string& format : codegen::format_names()) {
-      for (const char* operation : {"quantize", "dequantize", "gemv"}) {
-        names.push_back("format:" + format + "/" + operation);
-      }
-    }
-  }
-  if (names.empty()) names.push_back(name);
-  return names;
+std::vector<std::string> expand_suite(const std::string& name, bool small) {
+  std::string base = name;
+  const bool shrink = strip_size(base, small);
+  auto suite = bench::find_suite(shrink ? base + std::string(kSmall) : base);
+  if (!suite) return {name};
+  return std::move(suite->tasks);
 }
 
 }  // namespace kw::agent

@@ -114,9 +114,11 @@ class GenerateCommand final : public Command {
   }
 
   Result<int> run(const Invocation& invocation) override {
+    Globals globals = invocation.globals;
+    KW_ASSIGN(globals.device, resolve_device(globals.device));
     std::vector<std::string> names;
     for (const std::string& each : tasks_) {
-      const auto expanded = expand_suite(each);
+      const auto expanded = expand_suite(each, globals.device == "vm");
       names.insert(names.end(), expanded.begin(), expanded.end());
     }
     RunWatch watch(invocation.globals.progress, names.size());
@@ -125,7 +127,7 @@ class GenerateCommand final : public Command {
     options.observer = watch.observer();
     KW_ASSIGN(const auto workshop, Workshop::open(std::move(options)));
     RunOptions run;
-    KW_ASSIGN(run.wish, wish_.wish(invocation.globals, workshop->store()));
+    KW_ASSIGN(run.wish, wish_.wish(globals, workshop->store()));
     run.parallel = parallel_ > 0
                        ? parallel_
                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));

@@ -1,9 +1,8 @@
 #include "kw/agent/decide.h"
 
 #include <algorithm>
-#include <limits>
-#include <tuple>
 
+#include "kw/search/race.h"
 #include "kw/store/jobs.h"
 
 namespace kw::agent {
@@ -164,20 +163,29 @@ class Planner {
     }
   }
 
-  /// The fastest that passed, then the earliest.
-  const CandidateState* best() const {
-    const CandidateState* found = nullptr;
-    const auto rank = [&](const CandidateState& c) {
-      const double never = std::numeric_limits<double>::infinity();
-      const bool by_time = spec().objective == Objective::Best || s_.tuned;
-      const bool timed = by_time && c.median_us;
-      return std::tuple(timed ? *c.median_us : never, c.passed_at);
-    };
+  /// The race as it stands: every candidate is a lane of it, reported in the order of its verdicts.
+  search::Race standings() const {
+    search::RaceRules rules;
+    // Once a winner was tuned, times are what counts whatever the race was about.
+    const bool by_time = spec().objective == Objective::Best || s_.tuned;
+    rules.objective = by_time ? Objective::Best : Objective::First;
+    std::vector<const CandidateState*> passed;
+    search::Race race(rules);
     for (const CandidateState& c : s_.candidates) {
-      if (c.status != CandidateStatus::Passed) continue;
-      if (!found || rank(c) < rank(*found)) found = &c;
+      race.join(c.id);
+      if (c.status == CandidateStatus::Passed) passed.push_back(&c);
     }
-    return found;
+    std::sort(passed.begin(), passed.end(),
+              [](const auto* a, const auto* b) { return a->passed_at < b->passed_at; });
+    for (const CandidateState* c : passed) {
+      race.report({c->id, c->id, true, by_time ? c->median_us : std::nullopt, true});
+    }
+    return race;
+  }
+
+  const CandidateState* best() const {
+    const search::Race race = standings();
+    return race.leader() ? s_.find(race.leader()->candidate) : nullptr;
   }
 
   void choose() {

@@ -27,8 +27,6 @@ std::optional<Enum> value_in(const Table<Enum, N>& table, std::string_view text)
   return std::nullopt;
 }
 
-constexpr Table<Objective, 2> kObjectives{{{Objective::First, "first"}, {Objective::Best, "best"}}};
-
 constexpr Table<JobStatus, 5> kStatuses{{{JobStatus::Solved, "solved"},
                                          {JobStatus::Unsolved, "unsolved"},
                                          {JobStatus::OutOfBudget, "out_of_budget"},
@@ -57,11 +55,6 @@ constexpr Table<FindingKind, 19> kFindings{
      {FindingKind::ProposerFailed, "proposer_failed"}}};
 
 }  // namespace
-
-std::string_view to_string(Objective objective) noexcept { return name_in(kObjectives, objective); }
-std::optional<Objective> parse_objective(std::string_view text) noexcept {
-  return value_in(kObjectives, text);
-}
 
 std::string_view to_string(JobStatus status) noexcept { return name_in(kStatuses, status); }
 std::optional<JobStatus> parse_job_status(std::string_view text) noexcept {

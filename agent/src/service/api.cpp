@@ -293,7 +293,7 @@ Result<HttpReply> Api::submit(const HttpRequest& request) {
   } else {
     KW_ASSIGN(const std::string name, reader.string("task"));
     KW_ASSIGN(const std::string device, resolve_device(wish.device));
-    for (const std::string& one : expand_suite(name)) {
+    for (const std::string& one : expand_suite(name, small || device == "vm")) {
       KW_RETURN_IF_ERROR(check_task_name(one));
       KW_ASSIGN(Task task, load_task(one, small || device == "vm"));
       tasks.push_back(std::move(task));

@@ -35,6 +35,16 @@ class RealJudging final : public Judging {
     return opened->judge->judge(task, candidate, options, std::move(stop));
   }
 
+  Status prepare(const std::string& device, const Candidate& candidate,
+                 std::stop_token stop) override {
+    KW_ASSIGN(const Opened* opened, open(device));
+    CompileRequest request;
+    request.source = candidate.source;
+    request.arch = opened->device->arch();
+    KW_RETURN_IF_ERROR(compiler_.compile(request, std::move(stop)));
+    return {};
+  }
+
  private:
   struct Opened {
     std::unique_ptr<verify::Device> device;
@@ -56,6 +66,8 @@ class RealJudging final : public Judging {
 };
 
 }  // namespace
+
+Status Judging::prepare(const std::string&, const Candidate&, std::stop_token) { return {}; }
 
 Result<std::string> resolve_device(const std::string& name) {
   if (name != "auto") return name;

@@ -53,6 +53,12 @@ Result<std::unique_ptr<Workshop>> Workshop::open(WorkshopOptions options) {
   return std::unique_ptr<Workshop>(new Workshop(std::move(impl)));
 }
 
+Result<std::unique_ptr<Compiler>> make_compiler(CompileCache* cache) {
+  compile::CompileOptions options;
+  options.cache = cache;
+  return std::make_unique<compile::CompileService>(options);
+}
+
 store::Store& Workshop::store() { return *impl_->store; }
 Compiler& Workshop::compiler() { return *impl_->compiler; }
 Judging& Workshop::judging() { return *impl_->judging; }

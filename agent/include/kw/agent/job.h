@@ -12,15 +12,12 @@
 #include "kw/core/event.h"
 #include "kw/core/keys.h"
 #include "kw/core/outcome.h"
+#include "kw/search/race.h"
 
 namespace kw::agent {
 
-enum class Objective {
-  First,  // the first candidate that is judged good ends the race
-  Best,   // the fastest one within the budget; in order of arrival where the device has no time
-};
-std::string_view to_string(Objective objective) noexcept;
-std::optional<Objective> parse_objective(std::string_view text) noexcept;
+using search::Objective;  // First: the first good candidate; Best: the fastest within the budget
+using search::parse_objective;
 
 /// An OpenAI-compatible endpoint. The key itself is never here: only the name of the environment
 /// variable that holds it.

@@ -26,6 +26,9 @@ class Judging {
   virtual Result<Outcome> judge(const std::string& device, const Task& task,
                                 const Candidate& candidate, const verify::JudgeOptions& options,
                                 std::stop_token stop) = 0;
+  /// Compiles ahead of judging, where there is a cache. The default does nothing.
+  virtual Status prepare(const std::string& device, const Candidate& candidate,
+                         std::stop_token stop);
 };
 
 /// "auto" resolved: "cuda:0" when there is a GPU, else "vm".

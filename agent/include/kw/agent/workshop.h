@@ -37,6 +37,9 @@ class Workshop {
   std::unique_ptr<Impl> impl_;
 };
 
+/// The compile service alone, for commands that need no store.
+Result<std::unique_ptr<Compiler>> make_compiler(CompileCache* cache);
+
 /// $XDG_DATA_HOME/kernelwright/store.sqlite, or ~/.local/share/kernelwright/store.sqlite.
 Result<std::filesystem::path> default_store_path();
 

@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <ctime>
+#include <thread>
+
+#include "command.h"
+#include "kw/agent/task_source.h"
+#include "kw/bench/baselines.h"
+#include "kw/bench/report.h"
+#include "kw/bench/suites.h"
+#include "output.h"
+#include "run_tasks.h"
+
+namespace kw::agent {
+namespace {
+
+constexpr std::size_t kMaxBaselineBytes = 16u << 20;
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d", &utc);
+  return text;
+}
+
+/// The outcome a result rests on: the winner's last verdict, or that of the last rejected.
+Result<Outcome> outcome_of(store::Store& store, const State& state) {
+  const CandidateState* shown = state.winner.empty() ? nullptr : state.find(state.winner);
+  if (!shown) {
+    for (const CandidateState& c : state.candidates) {
+      if (c.status == CandidateStatus::Rejected) shown = &c;
+    }
+  }
+  if (shown) {
+    KW_ASSIGN(const auto verdicts, store.verdicts(shown->id));
+    for (const store::VerdictRecord& v : verdicts) {
+      if (v.id == shown->verdict) return v.outcome;
+    }
+  }
+  std::string why(to_string(state.status.value_or(JobStatus::Failed)));
+  if (state.error) why += ": " + state.error->message;
+  return Rejected{RejectKind::NotVerifiable, why, {}, {}};
+}
+
+std::string kernel_of(const State& state) {
+  const CandidateState* winner = state.winner.empty() ? nullptr : state.find(state.winner);
+  if (!winner) return {};
+  if (state.from_memory) return "memory";
+  if (winner->proposer == ProposerKind::Template) return "templates";
+  return fmt::format("{} {}", to_string(winner->proposer), winner->generator);
+}
+
+class BenchCommand final : public Command {
+ public:
+  std::string name() const override { return "bench"; }
+  std::string about() const override { return "run a suite and report it"; }
+  std::string examples() const override {
+    return "  kernelwright bench first41 --device vm\n"
+           "  kernelwright bench kernelbench20 --device cuda --tune 200 --baselines eager.jsonl "
+           "-o results/h100";
+  }
+  void declare(Arguments& a) override {
+    a.positional("suite", suite_, "a suite: " + suites(), true);
+    a.option("--baselines", baselines_, "JSON lines of kernelbench/python/baseline.py");
+    a.option("-o,--output", output_, "write OUTPUT.json and OUTPUT.md");
+    a.option("--budget", budget_s_, 0.1, 1e6, "seconds of the race for each task");
+    a.option("--tune", tune_, 0, 100000, "configurations tried around each winner (GPU)");
+    a.option("--tune-budget", tune_s_, 0.1, 1e6, "seconds of tuning for each task");
+    a.option("--templates", templates_, 1, 64, "candidates of the built-in generator");
+    a.flag("--no-memory", no_memory_, "generate everything again");
+    a.option("--parallel", parallel_, 0, 256, "tasks at once; 0: all cores on the virtual machine, "
+                                              "one on a GPU");
+  }
+
+  Result<int> run(const Invocation& invocation) override {
+    KW_ASSIGN(const std::string device, resolve_device(invocation.globals.device));
+    const bool vm = device == "vm";
+    const bool sized = suite_.ends_with("@small") || suite_.ends_with("@full");
+    KW_ASSIGN(const bench::Suite suite,
+              bench::find_suite(vm && !sized ? suite_ + "@small" : suite_));
+    bench::Baselines baselines;
+    if (!baselines_.empty()) {
+      KW_ASSIGN(const std::string lines, read_file(baselines_, kMaxBaselineBytes));
+      auto parsed = bench::parse_baselines(lines);
+      if (!parsed) return wrap(parsed.error(), baselines_);
+      baselines = std::move(*parsed);
+    }
+    RunWatch watch(invocation.globals.progress, suite.tasks.size());
+    WorkshopOptions options;
+    options.store = invocation.globals.store;
+    options.observer = watch.observer();
+    KW_ASSIGN(const auto workshop, Workshop::open(std::move(options)));
+    RunOptions run;
+    run.kind = "bench";
+    run.wish.device = device;
+    run.wish.objective = vm ? Objective::First : Objective::Best;
+    run.wish.memory = !no_memory_;
+    run.wish.budget_s = budget_s_;
+    run.wish.templates = templates_;
+    run.wish.tune_evaluations = vm ? 0 : tune_;
+    run.wish.tune_s = tune_s_;
+    const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    run.parallel = parallel_ > 0 ? parallel_ : vm ? cores : 1;
+    const auto runs = run_tasks(*workshop, suite.tasks, run, watch, invocation.interrupted);
+    if (invocation.interrupted.stop_requested()) {
+      return fail(Errc::Cancelled, "interrupted; the same command goes on from here");
+    }
+    KW_ASSIGN(const bench::Report report, report_of(*workshop, suite, device, runs, baselines));
+    if (!output_.empty()) KW_RETURN_IF_ERROR(bench::write_report(report, output_));
+    KW_RETURN_IF_ERROR(print((invocation.globals.json ? bench::to_json(report)
+                                                      : bench::to_markdown(report)) +
+                             "\n"));
+    return exit_code_of(runs);
+  }
+
+ private:
+  static std::string suites() {
+    return fmt::format("{}", fmt::join(bench::suite_names(), ", "));
+  }
+
+  static Result<bench::Report> report_of(Workshop& workshop, const bench::Suite& suite,
+                                         const std::string& device,
+                                         const std::vector<TaskRun>& runs,
+                                         const bench::Baselines& baselines) {
+    bench::Report report;
+    report.suite = suite.name;
+    report.policy = "ieee";
+    KW_ASSIGN(const DeviceInfo info, workshop.judging().device(device));
+    report.device = info.identity;
+    report.environment = baselines.machine;
+    report.environment["date"] = today();
+    report.environment["kernelwright"] = KW_VERSION;
+    for (const TaskRun& run : runs) {
+      bench::TaskResult result;
+      result.task = run.name;
+      result.seconds = run.seconds;
+      if (run.state) {
+        KW_ASSIGN(result.outcome, outcome_of(workshop.store(), *run.state));
+        result.kernel = kernel_of(*run.state);
+        const auto* good = std::get_if<Passed>(&result.outcome);
+        if (good) report.environment["compiler"] = good->evidence.compiler;
+      } else {
+        result.outcome = Rejected{RejectKind::NotVerifiable, run.state.error().message, {}, {}};
+      }
+      if (const bench::Baseline* baseline = baselines.find(run.name)) result.baseline = *baseline;
+      report.results.push_back(std::move(result));
+    }
+    return report;
+  }
+
+  std::string suite_, baselines_, output_;
+  double budget_s_ = 300, tune_s_ = 60;
+  int tune_ = 0, templates_ = 3, parallel_ = 0;
+  bool no_memory_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_bench_command() { return std::make_unique<BenchCommand>(); }
+
+}  // namespace kw::agent
