@@ -1,19 +1,16 @@
 #pragma once
-// Files of this folder that travel inside the library (cmake/embed_files.cmake). Sorted by name.
+// Files of this folder that travel inside the library, called by their path without the ending:
+// "level1_19.small", "kw_bridge/export".
 
 #include <span>
-#include <string_view>
+
+#include "kw/core/embedded.h"
 
 namespace kw::bench {
 
-struct EmbeddedFile {
-  std::string_view name;  // relative, without the extension: "level1_19.small", "kw_bridge/export"
-  std::string_view text;
-};
-
 /// tasks/*.json
 std::span<const EmbeddedFile> embedded_tasks();
-/// python/kw_bridge/*.py and the loader that imports them from memory, python/bootstrap.py
+/// python/bridge: the package kw_bridge and the loader that imports it from memory, bootstrap
 std::span<const EmbeddedFile> embedded_python();
 
 }  // namespace kw::bench
