@@ -52,6 +52,8 @@ endfunction()
 # AddressSanitizer, threads under ThreadSanitizer.
 add_custom_target(sanitize_memory)
 add_custom_target(sanitize_threads)
+# The programs labelled gpu, which scripts/gpu packs for a machine that has one.
+add_custom_target(gpu_tests)
 
 # kw_test(NAME SOURCES ... [LIBS deps...] [LABELS unit|gpu|slow|e2e] [SANITIZE memory threads] [TIMEOUT s]):
 # a GoogleTest program; each TEST is one CTest test. A program without tests is an error.
@@ -70,6 +72,9 @@ function(kw_test name)
   endif()
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE KW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  if("gpu" IN_LIST ARG_LABELS)
+    add_dependencies(gpu_tests ${name})
+  endif()
   foreach(kind ${ARG_SANITIZE})
     add_dependencies(sanitize_${kind} ${name})
     list(APPEND ARG_LABELS sanitize_${kind})

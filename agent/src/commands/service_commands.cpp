@@ -1,5 +1,7 @@
 // submit, jobs, watch: the daemon's client.
 
+#include <filesystem>
+
 #include "client/service_client.h"
 #include "command.h"
 #include "kw/agent/task_source.h"
@@ -61,7 +63,7 @@ class SubmitCommand final : public ClientCommand {
   std::string about() const override { return "give a task or a suite to a running daemon"; }
   std::string examples() const override {
     return "  kernelwright submit kernelbench:1/19\n"
-           "  kernelwright submit suite:first --key nightly-2026-11-24\n"
+           "  kernelwright submit first41 --key nightly-2026-11-24\n"
            "  kernelwright submit my_task.json --watch\n";
   }
   void declare(Arguments& arguments) override {
@@ -79,8 +81,7 @@ class SubmitCommand final : public ClientCommand {
     Json body{{"v", 1}, {"budget_s", budget_s_}};
     if (!objective_.empty()) body["objective"] = objective_;
     if (invocation.globals.device != "auto") body["device"] = invocation.globals.device;
-    if (task_.starts_with("kernelbench:") || task_.starts_with("format:") ||
-        task_.starts_with("suite:")) {
+    if (!std::filesystem::exists(task_)) {
       body["task"] = task_;
     } else {
       KW_ASSIGN(const Task task, load_task(task_, false));
