@@ -1,6 +1,7 @@
 // A process may die at any instant, and several may share one store.
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -66,6 +67,12 @@ std::uint64_t kill_and_read(Child child) {
   return std::stoull(begin == std::string::npos ? text : text.substr(begin + 1));
 }
 
+/// Until the child has told of its first append.
+void wait_for_progress(const Child& child) {
+  pollfd readable{child.out, POLLIN, 0};
+  EXPECT_EQ(::poll(&readable, 1, 30'000), 1) << "the child does not get going";
+}
+
 std::string sum_in(const std::string& payload) {
   const std::size_t at = payload.find("\"sum\":\"");
   return at == std::string::npos ? "" : payload.substr(at + 7, 64);
@@ -104,9 +111,10 @@ TEST(Crash, LeavesNoEventHalfWrittenWhenAWriterIsKilled) {
   fakes::TempDir directory;
   RandomStream random(1, purpose("tests.store.crash"));
   std::uint64_t acknowledged = 0;
-  for (int round = 0; round < 25; ++round) {
+  for (int round = 0; round < 12; ++round) {
     const Child child = start(directory / "store.db", "one");
     ASSERT_GT(child.pid, 0);
+    if (round % 4 == 3) wait_for_progress(child);
     sleep_for_us(2'000 + random.below(40'000));  // sometimes while the store is being made
     acknowledged = std::max(acknowledged, kill_and_read(child));
     const auto store = Store::open(directory / "store.db");
@@ -121,9 +129,10 @@ TEST(Crash, LetsOtherProcessesGoOnWhenOneOfThemIsKilled) {
   const auto path = directory / "store.db";
   const Child a = start(path, "a"), b = start(path, "b");  // both create the store
   ASSERT_GT(std::min(a.pid, b.pid), 0);
-  sleep_for_us(150'000);
+  wait_for_progress(a);
+  wait_for_progress(b);
   const std::uint64_t of_a = kill_and_read(a);
-  sleep_for_us(150'000);
+  sleep_for_us(50'000);
   const std::uint64_t of_b = kill_and_read(b);
   EXPECT_GT(of_a, 0u);
   EXPECT_GT(of_b, 0u);
