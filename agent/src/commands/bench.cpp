@@ -103,11 +103,12 @@ class BenchCommand final : public Command {
     const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     run.parallel = parallel_ > 0 ? parallel_ : vm ? cores : 1;
     const auto runs = run_tasks(*workshop, suite.tasks, run, watch, invocation.interrupted);
+    KW_ASSIGN(const bench::Report report, report_of(*workshop, suite, device, runs, baselines));
+    // What was measured is written even when the suite was cut short.
+    if (!output_.empty()) KW_RETURN_IF_ERROR(bench::write_report(report, output_));
     if (invocation.interrupted.stop_requested()) {
       return fail(Errc::Cancelled, "interrupted; the same command goes on from here");
     }
-    KW_ASSIGN(const bench::Report report, report_of(*workshop, suite, device, runs, baselines));
-    if (!output_.empty()) KW_RETURN_IF_ERROR(bench::write_report(report, output_));
     KW_RETURN_IF_ERROR(print((invocation.globals.json ? bench::to_json(report)
                                                       : bench::to_markdown(report)) +
                              "\n"));

@@ -126,18 +126,32 @@ class Planner {
            (c.status == CandidateStatus::Unjudged && c.failures > 0 && c.failures < kMaxFailures);
   }
 
+  /// The generator's generic loop nests: right, slow, and asked only when nothing better passed.
+  static bool is_last_resort(const CandidateState& c) {
+    return c.generator.starts_with("fallback@");
+  }
+
   /// A race for the first good candidate judges the generator's offers one after another, best
   /// first: the next one is only work if the one before it fails. Lanes are judged as they come.
+  /// Where candidates are timed, they are judged one at a time: a device that runs two of them
+  /// times neither.
   void ask_judges() {
+    const bool timed = spec().has_time;
     const bool one_by_one = spec().objective == Objective::First;
-    bool busy = std::any_of(s_.candidates.begin(), s_.candidates.end(), [](const auto& c) {
-      return c.lane < 0 && c.status == CandidateStatus::Judging;
+    bool busy = std::any_of(s_.candidates.begin(), s_.candidates.end(), [&](const auto& c) {
+      return (timed || c.lane < 0) && c.status == CandidateStatus::Judging;
+    });
+    const bool better = std::any_of(s_.candidates.begin(), s_.candidates.end(), [](const auto& c) {
+      return !is_last_resort(c) && (c.status == CandidateStatus::Waiting ||
+                                    c.status == CandidateStatus::Judging ||
+                                    c.status == CandidateStatus::Passed);
     });
     auto begun = std::count_if(s_.candidates.begin(), s_.candidates.end(),
                                [](const auto& c) { return c.status != CandidateStatus::Waiting; });
     for (const CandidateState& c : s_.candidates) {
       if (!may_judge(c) || begun >= spec().max_candidates) continue;
-      if (one_by_one && c.lane < 0) {
+      if (is_last_resort(c) && better) continue;
+      if (timed || (one_by_one && c.lane < 0)) {
         if (busy) continue;
         busy = true;
       }

@@ -199,6 +199,36 @@ std::uint64_t Session::seed_for(std::string_view name, std::uint64_t index) cons
   return (w[0] | std::uint64_t{w[1]} << 32) >> 11;
 }
 
+namespace {
+
+/// The GPU's reference where its kernels cover the graph, the CPU's interpreter for the rest of what is
+/// small enough for it.
+class FullSizeOracle final : public Oracle {
+ public:
+  FullSizeOracle(const Task& task, std::unique_ptr<Oracle> device)
+      : affordable_(reference_cost(task) <= kCpuReferenceCost),
+        device_(std::move(device)),
+        cpu_(make_cpu_oracle(task)) {}
+
+  Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
+                             std::stop_token stop) override {
+    if (!refused_) {
+      auto verdict = device_->judge(plan, outputs, stop);
+      refused_ = !verdict && verdict.error().code == Errc::Unsupported && affordable_;
+      if (!refused_) return verdict;
+    }
+    return cpu_->judge(plan, outputs, stop);
+  }
+
+ private:
+  const bool affordable_;
+  bool refused_ = false;
+  std::unique_ptr<Oracle> device_;
+  std::unique_ptr<Oracle> cpu_;
+};
+
+}  // namespace
+
 struct Judge::Impl {
   Impl(Compiler& c, Device& d) : compiler(c), device(d), reference(c, d) {}
   Compiler& compiler;
@@ -225,7 +255,8 @@ Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
   const auto deadline = std::chrono::steady_clock::now() + options.deadline;
   const bool large = reference_cost(task) > kLargeCost && evidence.device.klass == "cuda";
   const std::unique_ptr<Oracle> oracle =
-      large ? impl_->reference.oracle(task, deadline) : make_cpu_oracle(task);
+      large ? std::make_unique<FullSizeOracle>(task, impl_->reference.oracle(task, deadline))
+            : make_cpu_oracle(task);
   Session session{task,    candidate, module,   impl_->device, *oracle,
                   options, stop,      deadline, evidence,      large};
   Battery battery(session);

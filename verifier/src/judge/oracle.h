@@ -41,7 +41,9 @@ class Oracle {
 /// Multiply-adds and element visits that the CPU interpreter would need.
 double reference_cost(const Task& task);
 /// Tasks above this are judged on a device, with fewer trials.
-inline constexpr double kLargeCost = 3e8;
+inline constexpr double kLargeCost = 8e6;
+/// What the CPU interpreter may be asked for at full size, in the same units: seconds on a few cores.
+inline constexpr double kCpuReferenceCost = 1e9;
 
 /// Terms of the longest contraction or sum that feeds output `index` directly, for the statistics
 /// of its mean error; 1 if there is none.

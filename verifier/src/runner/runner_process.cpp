@@ -217,6 +217,10 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
   message.ordinal = setup.ordinal;
   message.helper_cubin = setup.helper_cubin;
   message.timing_limit_ms = static_cast<std::uint64_t>(request.deadline.count()) / 2;
+  if (request.timing) {
+    const double most = std::max(0.0, request.timing->max_total_ms);
+    message.timing_limit_ms = std::min(message.timing_limit_ms, static_cast<std::uint64_t>(most));
+  }
   KW_ASSIGN(const SharedMemory given, gather_given(request, message));
   std::vector<int> fds{given.fd()};
   std::vector<std::vector<OutputBytes>> files(request.trials.size());

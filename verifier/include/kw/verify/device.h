@@ -39,6 +39,7 @@ struct Trial {
 
 struct TimingRequest {
   int samples = 50;
+  double max_total_ms = 2000;  // no sample is begun after this, once there are three
   double min_total_ms = 50;  // stop when both are reached
   bool cold_l2 = true;
 };
