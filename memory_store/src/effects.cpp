@@ -101,6 +101,34 @@ Status SqliteStore::release_effect(const std::string& id, std::uint64_t token,
   });
 }
 
+Result<std::vector<std::string>> SqliteStore::lease_holders(const std::string& job) {
+  return read([&](Database& db) -> Result<std::vector<std::string>> {
+    KW_ASSIGN(Statement row, db.query(R"sql(
+        SELECT decider FROM job WHERE id = ?1 AND decider IS NOT NULL AND decider_until_us > ?2
+        UNION
+        SELECT owner FROM effect WHERE job = ?1 AND state = 'leased' AND lease_until_us > ?2)sql",
+                                      job, now_us()));
+    std::vector<std::string> holders;
+    for (;;) {
+      KW_ASSIGN(const bool more, row.step());
+      if (!more) return holders;
+      holders.emplace_back(row.text(0));
+    }
+  });
+}
+
+Status SqliteStore::end_leases(const std::string& job, const std::string& worker) {
+  return write(Sync::Normal, [&](Database& db) -> Status {
+    KW_RETURN_IF_ERROR(db.run(
+        "UPDATE job SET decider = NULL, decider_until_us = 0 WHERE id = ?1 AND decider = ?2", job,
+        worker));
+    KW_RETURN_IF_ERROR(db.run(
+        "UPDATE effect SET lease_until_us = 0 WHERE job = ?1 AND owner = ?2 AND state = 'leased'",
+        job, worker));
+    return {};
+  });
+}
+
 Result<Completion> SqliteStore::complete_effect(const std::string& id, std::uint64_t token,
                                                 const std::string& result) {
   return write(Sync::Normal, [&](Database& db) -> Result<Completion> {

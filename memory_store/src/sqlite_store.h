@@ -26,6 +26,8 @@ class SqliteStore final : public Store, private CompileCache {
   Result<DeciderLease> renew_decider(const std::string& job, std::uint64_t token,
                                      std::chrono::milliseconds lease) override;
   Status release_decider(const std::string& job, std::uint64_t token) override;
+  Result<std::vector<std::string>> lease_holders(const std::string& job) override;
+  Status end_leases(const std::string& job, const std::string& worker) override;
   Result<Appended> append(const Append& step) override;
   Result<bool> post_input(const std::string& job, const std::string& id, const std::string& kind,
                           const std::string& payload) override;

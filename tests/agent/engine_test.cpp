@@ -5,6 +5,7 @@
 
 #include "fakes/scripted_steps.h"
 #include "fakes/temp_dir.h"
+#include "worker_identity.h"
 
 namespace kw::agent {
 namespace {
@@ -121,6 +122,17 @@ TEST_F(EngineTest, GoesOnAfterAnEngineDiedAndRepeatsNoFinishedStep) {
   EXPECT_EQ(first.size(), 3u);
   EXPECT_EQ(steps.performed().size(), 1u) << "only the step that had not finished";
   EXPECT_TRUE(replay(id, *store->events(id)));
+}
+
+TEST(WorkerIdentity, TellsTheDeadFromTheLiving) {
+  const std::string me = worker_name();
+  EXPECT_FALSE(is_dead(me));
+  EXPECT_FALSE(is_dead(me + ":3"));
+  EXPECT_FALSE(is_dead("elsewhere/pid.[1]:1:2:3")) << "nobody here can know";
+  EXPECT_FALSE(is_dead("d1"));
+  std::string reused = me;  // the same number, another start: somebody else by now
+  reused.replace(reused.find(':', reused.find(':') + 1) + 1, 1, "x");
+  EXPECT_TRUE(is_dead(reused));
 }
 
 TEST_F(EngineTest, AJobCancelledByAnotherProcessStopsItsSteps) {

@@ -1,12 +1,11 @@
 #include "fakes/scripted_endpoint.h"
 
 #include <atomic>
+#include <boost/asio.hpp>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
-
-#include <boost/asio.hpp>
-#include <nlohmann/json.hpp>
 
 namespace kw::fakes {
 namespace {
@@ -44,7 +43,8 @@ Json usage_of(const Reply& reply) {
 }  // namespace
 
 struct ScriptedEndpoint::Impl {
-  explicit Impl(Script s) : script(std::move(s)), acceptor(io, {net::ip::make_address("127.0.0.1"), 0}) {
+  explicit Impl(Script s)
+      : script(std::move(s)), acceptor(io, {net::ip::make_address("127.0.0.1"), 0}) {
     net::co_spawn(io, accept(), net::detached);
     thread = std::thread([this] { io.run(); });
   }
@@ -99,13 +99,14 @@ struct ScriptedEndpoint::Impl {
     {
       const std::lock_guard lock(mutex);
       n = received.size();
-      received.push_back({body, header_of(head, "Authorization"), false, false});
+      received.push_back({body, header_of(head, "Authorization"), false, false, {}});
     }
     const Reply reply = script(n, body);
     const bool whole = co_await write_reply(socket, reply);
     const std::lock_guard lock(mutex);
     received[n].answered = whole && !reply.cut && !reply.stall && !reply.mute;
     received[n].abandoned = !whole;
+    received[n].ended = std::chrono::steady_clock::now();
   }
 
   net::awaitable<bool> pause(tcp::socket& socket, std::chrono::milliseconds time) {
@@ -139,7 +140,8 @@ struct ScriptedEndpoint::Impl {
   net::awaitable<bool> write_reply(tcp::socket& socket, const Reply& reply) {
     using namespace std::chrono_literals;
     if (!co_await pause(socket, reply.mute ? 1h : reply.delay)) co_return false;
-    std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " Scripted\r\nConnection: close\r\n";
+    std::string head =
+        "HTTP/1.1 " + std::to_string(reply.status) + " Scripted\r\nConnection: close\r\n";
     for (const std::string& header : reply.headers) head += header + "\r\n";
     if (reply.status != 200) {
       head += "Content-Length: " + std::to_string(reply.text.size()) + "\r\n\r\n";
@@ -179,7 +181,8 @@ struct ScriptedEndpoint::Impl {
   std::thread thread;
 };
 
-ScriptedEndpoint::ScriptedEndpoint(Script script) : impl_(std::make_unique<Impl>(std::move(script))) {}
+ScriptedEndpoint::ScriptedEndpoint(Script script)
+    : impl_(std::make_unique<Impl>(std::move(script))) {}
 ScriptedEndpoint::~ScriptedEndpoint() = default;
 
 std::string ScriptedEndpoint::url() const {
@@ -194,8 +197,8 @@ std::vector<Received> ScriptedEndpoint::log() const {
 int ScriptedEndpoint::open_connections() const { return impl_->open; }
 
 std::string good_answer(const std::string& source, const std::string& plan) {
-  return "Here is the kernel.\n\n```cuda\n" + source + "\n```\n\nAnd its plan:\n\n```json\n" + plan +
-         "\n```\n";
+  return "Here is the kernel.\n\n```cuda\n" + source + "\n```\n\nAnd its plan:\n\n```json\n" +
+         plan + "\n```\n";
 }
 
 }  // namespace kw::fakes

@@ -1,17 +1,15 @@
 #include "kw/agent/engine.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <random>
 #include <set>
 #include <thread>
 
 #include "job_decider.h"
 #include "kw/core/json.h"
+#include "worker_identity.h"
 #include "workers.h"
 
 namespace kw::agent {
@@ -38,13 +36,6 @@ Result<Input> decode_input(std::string_view json) {
   const auto input = as_input(fact);
   if (!input) return fail(Errc::Corrupt, "'{}' is a decision, not an input", type);
   return *input;
-}
-
-std::string worker_name() {
-  char host[256] = "localhost";
-  (void)gethostname(host, sizeof host - 1);
-  std::random_device random;
-  return fmt::format("{}:{}:{:08x}", host, getpid(), random());
 }
 
 struct Engine::Impl {
@@ -103,6 +94,7 @@ struct Engine::Impl {
 
   void step(const std::string& job, Slot& slot) {
     if (!slot.decider) {
+      bury_the_dead(job);
       auto opened = JobDecider::open(store, clock, options.worker, options.lease, job);
       if (!opened) {
         // Another worker decides for it, or died a moment ago: wait until its lease runs out. Its
@@ -137,6 +129,15 @@ struct Engine::Impl {
       const std::lock_guard lock(mutex);
       slot.result = state;
       wake.notify_all();
+    }
+  }
+
+  /// Leases of processes that died on this machine end now, not when they run out.
+  void bury_the_dead(const std::string& job) {
+    const auto holders = store.lease_holders(job);
+    if (!holders) return;  // the decider will meet the same error and report it
+    for (const std::string& holder : *holders) {
+      if (is_dead(holder)) (void)store.end_leases(job, holder);
     }
   }
 

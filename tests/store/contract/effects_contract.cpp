@@ -79,6 +79,23 @@ TEST_P(StoreContract, GivesAnExpiredEffectToAnotherWorkerAndFencesTheFirst) {
   EXPECT_EQ(inputs[0].payload, R"({"by":2})");
 }
 
+TEST_P(StoreContract, EndsTheLeasesOfAWorkerThatIsKnownToBeDead) {
+  const std::string job = new_job();
+  const std::uint64_t token = decide(job);
+  KW_EXPECT_OK(store->append(step(job, 0, token, {"judge", "judge"})));
+  const ClaimedEffect lost = store->claim_effect(by("w1")).value().value();
+  const ClaimedEffect kept = store->claim_effect(by("w2")).value().value();
+  EXPECT_THAT(store->lease_holders(job).value(), ::testing::UnorderedElementsAre("d1", "w1", "w2"));
+  KW_EXPECT_OK(store->end_leases(job, "w1"));
+  KW_EXPECT_OK(store->end_leases(job, "d1"));
+  EXPECT_THAT(store->lease_holders(job).value(), ::testing::UnorderedElementsAre("w2"));
+  KW_EXPECT_OK(store->acquire_decider(job, "d2", std::chrono::seconds(30)));
+  const ClaimedEffect taken = store->claim_effect(by("w3")).value().value();
+  EXPECT_EQ(taken.effect.id, lost.effect.id);
+  EXPECT_EQ(store->claim_effect(by("w4")).value(), std::nullopt) << "w2 keeps " << kept.effect.id;
+  EXPECT_EQ(code_of(store->complete_effect(lost.effect.id, lost.token, "{}")), Errc::Conflict);
+}
+
 TEST_P(StoreContract, AcceptsALateCompletionWhenNobodyTookOver) {
   const std::string job = new_job();
   KW_EXPECT_OK(store->append(step(job, 0, decide(job), {"judge"})));

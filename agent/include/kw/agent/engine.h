@@ -38,7 +38,7 @@ struct EngineOptions {
   int judge_threads = 0;   // propose, judge and tune steps at once; 0: the number of cores
   int model_threads = 16;  // model requests at once
   std::chrono::milliseconds lease{5000};
-  int max_attempts = 3;  // of a step whose process keeps dying
+  int max_attempts = 32;  // of a step whose process keeps dying
 };
 
 /// Called after each decision was recorded, from the decider's thread. Must not call the engine.
@@ -77,7 +77,5 @@ class Engine {
 /// How inputs travel through the store ({"type","v","fact"}).
 std::string encode_input(const Input& input);
 Result<Input> decode_input(std::string_view json);
-/// "host:pid:random", the default name of an engine.
-std::string worker_name();
 
 }  // namespace kw::agent

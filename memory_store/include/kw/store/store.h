@@ -61,6 +61,12 @@ class Store {
   /// Ends the lease at once; does nothing when the token is no longer the newest.
   virtual Status release_decider(const std::string& job, std::uint64_t token) = 0;
 
+  /// Who holds unexpired leases of a job: its decider's and those of its effects.
+  virtual Result<std::vector<std::string>> lease_holders(const std::string& job) = 0;
+  /// Ends every lease that `worker` holds on a job. For a worker that is known to be dead: nobody
+  /// then waits for its leases to run out. One that lives after all is fenced off by its tokens.
+  virtual Status end_leases(const std::string& job, const std::string& worker) = 0;
+
   virtual Result<Appended> append(const Append& step) = 0;
 
   /// Hands a job something from outside. True when it is new; an id is taken once per job.
