@@ -41,13 +41,20 @@ struct Bfind {
     return Shift ? kBits<T> - 1 - top : top;
   }
 };
+// PTX reads the low 8 bits of position and length; the hardware does so only for 32-bit fields.
+template <class T>
+u32 field_operand(u32 x) {
+  return sizeof(T) == 4 ? x & 0xff : x;
+}
 struct Bfe {
   template <class T>
   static T f(T a, u32 position, u32 length) {
     using U = std::make_unsigned_t<T>;
-    const u32 pos = position & 0xff, len = length & 0xff, msb = kBits<T> - 1;
+    const u32 msb = kBits<T> - 1;
+    const u32 pos = field_operand<T>(position), len = field_operand<T>(length);
     const bool negative = static_cast<T>(-1) < 0;
-    const u32 top = pos + len - 1 < msb ? pos + len - 1 : msb;
+    const u64 last = u64{pos} + len - 1;
+    const u32 top = last < msb ? static_cast<u32>(last) : msb;
     const bool sign = negative && len != 0 && (static_cast<U>(a) >> top & 1) != 0;
     U r = sign ? static_cast<U>(~U{0}) : U{0};
     for (u32 i = 0; i <= msb && i < len && pos + i <= msb; ++i) {
@@ -64,7 +71,7 @@ const Ins* bfi(Warp& w, const Ins* ins) {
   const u32* position = reg<const u32>(w, ins->c);
   const u32* length = reg<const u32>(w, ins->x);
   for_lanes(w, reg<T>(w, ins->d), [=](unsigned l) {
-    const u32 pos = position[l] & 0xff, len = length[l] & 0xff;
+    const u32 pos = field_operand<T>(position[l]), len = field_operand<T>(length[l]);
     if (pos >= kBits<T> || len == 0) return b[l];
     const T field = static_cast<T>(len >= kBits<T> ? ~T{0} : (T{1} << len) - 1);
     const T mask = static_cast<T>(field << pos);

@@ -173,7 +173,7 @@ const Ins* testp(Warp& w, const Ins* ins) {
       case Test::NotANumber:
         return special && m != 0;
       case Test::Normal:
-        return !special && e != 0;
+        return !special && (e != 0 || m == 0);  // zero counts as normal
       case Test::Subnormal:
         return e == 0 && m != 0;
     }

@@ -1,204 +1,24 @@
-// cvt between integers, and between integers and floating point in the modes that compilers emit.
-// Directed rounding modes are in rounding.cpp, packed and narrow formats in half.cpp.
+// cvt between integers, between f32, f64 and 32- or 64-bit integers, and to integral values. The
+// rest is in convert_other.cpp; directed rounding in rounding.cpp, packed and narrow formats in
+// half.cpp.
 
-#include "handlers/narrow.h"
+#include "handlers/convert.h"
 
 namespace kw::ptxvm::KW_ISA {
 namespace {
 
-// A PTX type: how it lies in a register (Store) and the value it stands for (Value).
-template <class V, class S>
-struct Plain {
-  using Value = V;
-  using Store = S;
-  static V load(S s) { return static_cast<V>(s); }
-  static S store(V v) { return static_cast<S>(v); }
-};
-struct TU8 : Plain<u8, u16> {
-  static constexpr const char* name = "u8";
-};
-struct TS8 : Plain<s8, s16> {
-  static constexpr const char* name = "s8";
-};
-struct TU16 : Plain<u16, u16> {
-  static constexpr const char* name = "u16";
-};
-struct TS16 : Plain<s16, s16> {
-  static constexpr const char* name = "s16";
-};
-struct TU32 : Plain<u32, u32> {
-  static constexpr const char* name = "u32";
-};
-struct TS32 : Plain<s32, s32> {
-  static constexpr const char* name = "s32";
-};
-struct TU64 : Plain<u64, u64> {
-  static constexpr const char* name = "u64";
-};
-struct TS64 : Plain<s64, s64> {
-  static constexpr const char* name = "s64";
-};
-struct TF32 : Plain<float, float> {
-  static constexpr const char* name = "f32";
-};
-struct TF64 : Plain<double, double> {
-  static constexpr const char* name = "f64";
-};
-struct TF16 {
-  using Value = float;
-  using Store = u16;
-  static constexpr const char* name = "f16";
-  static float load(u16 s) { return half_to_float(s); }
-};
-
-template <class T>
-constexpr bool kSigned = static_cast<T>(-1) < T{1};
-template <class T>
-constexpr T kLowest = kSigned<T> ? static_cast<T>(u64{1} << (8 * sizeof(T) - 1)) : T{0};
-template <class T>
-constexpr T kHighest = static_cast<T>(~kLowest<T>);
-
-template <class D, class A>
-void add(Registry& r, const char* mid, Handler handler) {
-  // mid.D.A: two levels of names
-  char name[48] = "cvt";
-  const char* const parts[] = {mid, D::name, A::name};
-  for (const char* part : parts) {
-    if (*part == '\0') continue;
-    std::strcat(name, ".");
-    std::strcat(name, part);
-  }
-  r.add(name, handler, {width<typename D::Store>(), width<typename A::Store>(), 0, 0});
-}
-
-template <class D, class A>
-struct IntToInt {
-  static typename D::Store f(typename A::Store a) {
-    return D::store(static_cast<typename D::Value>(A::load(a)));
-  }
-};
-template <class D, class A>
-struct IntToIntSat {
-  static typename D::Store f(typename A::Store a) {
-    using T = typename D::Value;
-    const typename A::Value v = A::load(a);
-    if (v < 0) {
-      if (!kSigned<T>) return D::store(T{0});
-      return D::store(static_cast<s64>(v) < static_cast<s64>(kLowest<T>) ? kLowest<T>
-                                                                         : static_cast<T>(v));
-    }
-    return D::store(static_cast<u64>(v) > static_cast<u64>(kHighest<T>) ? kHighest<T>
-                                                                        : static_cast<T>(v));
-  }
-};
-
-template <class D, class A>
-void add_int_pair(Registry& r) {
-  using DS = typename D::Store;
-  using AS = typename A::Store;
-  add<D, A>(r, "", unary<DS, AS, IntToInt<D, A>>);
-  add<D, A>(r, "sat", unary<DS, AS, IntToIntSat<D, A>>);
-}
 template <class A>
 void add_from_int(Registry& r) {
-  add_int_pair<TU8, A>(r);
-  add_int_pair<TS8, A>(r);
-  add_int_pair<TU16, A>(r);
-  add_int_pair<TS16, A>(r);
-  add_int_pair<TU32, A>(r);
-  add_int_pair<TS32, A>(r);
-  add_int_pair<TU64, A>(r);
-  add_int_pair<TS64, A>(r);
+  using S = typename A::Store;
+  add<TU8, A>(r, "", unary<u16, S, IntToInt<TU8, A>>);
+  add<TS8, A>(r, "", unary<s16, S, IntToInt<TS8, A>>);
+  add<TU16, A>(r, "", unary<u16, S, IntToInt<TU16, A>>);
+  add<TS16, A>(r, "", unary<s16, S, IntToInt<TS16, A>>);
+  add<TU32, A>(r, "", unary<u32, S, IntToInt<TU32, A>>);
+  add<TS32, A>(r, "", unary<s32, S, IntToInt<TS32, A>>);
+  add<TU64, A>(r, "", unary<u64, S, IntToInt<TU64, A>>);
+  add<TS64, A>(r, "", unary<s64, S, IntToInt<TS64, A>>);
 }
-
-enum class Round { Nearest, Zero, Down, Up };
-template <Round round, class F>
-F to_integral(F x) {
-  if constexpr (sizeof(F) == 4) {
-    switch (round) {
-      case Round::Nearest:
-        return __builtin_rintf(x);
-      case Round::Zero:
-        return __builtin_truncf(x);
-      case Round::Down:
-        return __builtin_floorf(x);
-      case Round::Up:
-        return __builtin_ceilf(x);
-    }
-  } else {
-    switch (round) {
-      case Round::Nearest:
-        return __builtin_rint(x);
-      case Round::Zero:
-        return __builtin_trunc(x);
-      case Round::Down:
-        return __builtin_floor(x);
-      case Round::Up:
-        return __builtin_ceil(x);
-    }
-  }
-  return x;
-}
-
-// Out of range clamps. NaN gives 0 from f32 and f16 to 32 bits and fewer, else the top bit alone.
-template <Round round, bool Ftz, class D, class A>
-struct FloatToInt {
-  static typename D::Store f(typename A::Store a) {
-    using T = typename D::Value;
-    using F = typename A::Value;
-    F x = A::load(a);
-    if constexpr (Ftz && sizeof(F) == 4) x = flush(x);
-    const F v = to_integral<round>(x);
-    constexpr F kLimit =
-        static_cast<F>(u64{1} << (8 * sizeof(T) - 1)) * (kSigned<T> ? 1 : 2);  // 2^bits
-    constexpr bool kTopBitForNan = sizeof(T) == 8 || sizeof(F) == 8;
-    constexpr T kNan = kTopBitForNan ? static_cast<T>(u64{1} << (8 * sizeof(T) - 1)) : T{0};
-    const bool high = v >= kLimit;
-    const bool low = kSigned<T> ? v < -kLimit : v < 0;
-    const F inside = high || low || v != v ? F{0} : v;
-    T r;
-    if constexpr (sizeof(T) < 8)
-      r = static_cast<T>(static_cast<s64>(inside));
-    else
-      r = static_cast<T>(inside);
-    r = high ? kHighest<T> : low ? kLowest<T> : r;
-    return D::store(v != v ? kNan : r);
-  }
-};
-
-template <Round round, class D, class A>
-void add_float_to_int(Registry& r, const char* mode, const char* mode_ftz) {
-  using DS = typename D::Store;
-  using AS = typename A::Store;
-  add<D, A>(r, mode, unary<DS, AS, FloatToInt<round, false, D, A>>);
-  if constexpr (sizeof(AS) == 4)
-    add<D, A>(r, mode_ftz, unary<DS, AS, FloatToInt<round, true, D, A>>);
-}
-template <class D, class A>
-void add_float_to_int_modes(Registry& r) {
-  add_float_to_int<Round::Nearest, D, A>(r, "rni", "rni.ftz");
-  add_float_to_int<Round::Zero, D, A>(r, "rzi", "rzi.ftz");
-  add_float_to_int<Round::Down, D, A>(r, "rmi", "rmi.ftz");
-  add_float_to_int<Round::Up, D, A>(r, "rpi", "rpi.ftz");
-}
-template <class A>
-void add_to_ints(Registry& r) {
-  add_float_to_int_modes<TU8, A>(r);
-  add_float_to_int_modes<TS8, A>(r);
-  add_float_to_int_modes<TU16, A>(r);
-  add_float_to_int_modes<TS16, A>(r);
-  add_float_to_int_modes<TU32, A>(r);
-  add_float_to_int_modes<TS32, A>(r);
-  add_float_to_int_modes<TU64, A>(r);
-  add_float_to_int_modes<TS64, A>(r);
-}
-
-template <class D, class A>
-struct IntToFloat {
-  static typename D::Store f(typename A::Store a) {
-    return static_cast<typename D::Value>(A::load(a));
-  }
-};
 template <class A>
 void add_int_to_float(Registry& r) {
   using AS = typename A::Store;
@@ -224,11 +44,14 @@ struct Sat64 {
 };
 template <bool Ftz, bool Sat>
 struct Narrow {
-  static float f(double a) { return out32<Ftz, Sat>(static_cast<float>(a)); }
+  static float f(double a) {  // a NaN keeps its sign and the top of its payload
+    const float x = static_cast<float>(a), y = Ftz ? flush(x) : x;
+    return Sat ? saturate(y) : y;
+  }
 };
 template <bool Ftz>
 struct Widen {
-  static double f(float a) { return static_cast<double>(in32<Ftz>(a)); }
+  static double f(float a) { return static_cast<double>(Ftz ? canonical(in32<Ftz>(a)) : a); }
 };
 
 template <Round round>
@@ -252,9 +75,10 @@ void register_convert(Registry& r) {
   add_from_int<TS32>(r);
   add_from_int<TU64>(r);
   add_from_int<TS64>(r);
-  add_to_ints<TF32>(r);
-  add_to_ints<TF64>(r);
-  add_to_ints<TF16>(r);
+  add_float_to_int_modes<TU32, TF32>(r);
+  add_float_to_int_modes<TS32, TF32>(r);
+  add_float_to_int_modes<TU64, TF32>(r);
+  add_float_to_int_modes<TS64, TF32>(r);
   add_int_to_float<TU8>(r);
   add_int_to_float<TS8>(r);
   add_int_to_float<TU16>(r);

@@ -10,7 +10,9 @@ namespace kw::ptxvm {
   X(bitwise) X(float32) X(float64) X(compare) X(convert) X(special) X(loadstore) X(half) X(matrix)
 #define KW_PTXVM_PLAIN_FAMILIES(X) \
   X(carry)                         \
-  X(bits) X(rounding) X(lane_values) X(atomics) X(warp_ops) X(async_copy) X(matrix_other) X(control)
+  X(bits)                          \
+  X(rounding)                      \
+  X(lane_values) X(atomics) X(warp_ops) X(async_copy) X(matrix_other) X(convert_other) X(control)
 
 #define KW_DECLARE(name) void register_##name(Registry& registry);
 namespace baseline {

@@ -13,19 +13,16 @@ template <bool Z, bool S>
 struct Sub {
   static float f(float a, float b) { return out32<Z, S>(in32<Z>(a) - in32<Z>(b)); }
 };
-template <bool Z, bool S>
+template <bool S>
 struct Mul {
-  static float f(float a, float b) { return out32<Z, S>(in32<Z>(a) * in32<Z>(b)); }
+  static float f(float a, float b) { return out32<false, S>(a * b); }
 };
-template <bool Z, bool S>
+template <bool S>
 struct Fma {
-  static float f(float a, float b, float c) {
-    return out32<Z, S>(fused(in32<Z>(a), in32<Z>(b), in32<Z>(c)));
-  }
+  static float f(float a, float b, float c) { return out32<false, S>(fused(a, b, c)); }
 };
-template <bool Z>
 struct Div {
-  static float f(float a, float b) { return out32<Z, false>(in32<Z>(a) / in32<Z>(b)); }
+  static float f(float a, float b) { return canonical(a / b); }
 };
 // x * (1/y): where 1/y would be subnormal the hardware's quotient is zero, or NaN for infinite x.
 template <bool Z>
@@ -36,10 +33,44 @@ struct DivApprox {
     const bool tiny = magnitude > 0x1p126f && magnitude < __builtin_inff();
     const float quotient = x / y;
     const float zero = x * 0.0f;  // keeps the sign of x; NaN for infinite x
-    const float r = tiny ? (y < 0 ? -zero : zero) : quotient;
+    const bool edge = Z && __builtin_fabsf(quotient) == kSmallestNormal &&
+                      QuotientBelow::below(x, y, 0.0f, false);
+    const float r = tiny || edge ? (y < 0 ? -zero : zero) : quotient;
     return out32<Z, false>(r);
   }
 };
+// Multiplication, fma and division with .ftz: flushed where the exact result is below 2^-126.
+struct FlushedMul : ProductBelow {
+  static float f(float a, float b, float) { return a * b; }
+};
+struct FlushedFma : FusedBelow {
+  static float f(float a, float b, float c) { return fused(a, b, c); }
+};
+struct FlushedDiv : QuotientBelow {
+  static float f(float a, float b, float) { return a / b; }
+};
+template <class Op, unsigned Sources, bool Sat>
+const Ins* flushed(Warp& w, const Ins* ins) {
+  const float* a = reg<const float>(w, ins->a);
+  const float* b = reg<const float>(w, ins->b);
+  const float* c = Sources == 3 ? reg<const float>(w, ins->c) : a;
+  alignas(64) float t[kLanes];
+  u32 edge = 0;
+  KW_LANES {
+    const float x = Op::f(flush(a[l]), flush(b[l]), flush(c[l]));
+    edge |= (bit_cast<u32>(x) & 0x7fffffffu) == 0x00800000u ? 1u : 0u;
+    t[l] = x;
+  }
+  if (KW_UNLIKELY(edge != 0)) {
+    for (unsigned l = 0; l < kLanes; ++l) {
+      if (__builtin_fabsf(t[l]) != kSmallestNormal) continue;
+      if (Op::below(flush(a[l]), flush(b[l]), flush(c[l]), false)) t[l] *= 0.0f;
+    }
+  }
+  for_lanes(w, reg<float>(w, ins->d), [&](unsigned l) { return out32<true, Sat>(t[l]); });
+  KW_NEXT;
+}
+
 template <bool Z>
 struct Rcp {
   static float f(float a) { return out32<Z, false>(1.0f / in32<Z>(a)); }
@@ -50,11 +81,15 @@ struct Sqrt {
 };
 template <bool Z>
 struct Abs {
-  static float f(float a) { return bit_cast<float>(bit_cast<u32>(in32<Z>(a)) & 0x7fffffffu); }
+  static float f(float a) {
+    return canonical(bit_cast<float>(bit_cast<u32>(in32<Z>(a)) & 0x7fffffffu));
+  }
 };
 template <bool Z>
 struct Neg {
-  static float f(float a) { return bit_cast<float>(bit_cast<u32>(in32<Z>(a)) ^ 0x80000000u); }
+  static float f(float a) {
+    return canonical(bit_cast<float>(bit_cast<u32>(in32<Z>(a)) ^ 0x80000000u));
+  }
 };
 
 enum class Nan { Other, Propagate };
@@ -96,15 +131,15 @@ template <bool Z, bool S>
 void add_arithmetic(Registry& r, const char* mid) {
   add_binary<float, float, float, Add<Z, S>>(r, "add", mid, "f32");
   add_binary<float, float, float, Sub<Z, S>>(r, "sub", mid, "f32");
-  add_binary<float, float, float, Mul<Z, S>>(r, "mul", mid, "f32");
-  add_ternary<float, float, float, float, Fma<Z, S>>(r, "fma", mid, "f32");
+  if constexpr (!Z) {
+    add_binary<float, float, float, Mul<S>>(r, "mul", mid, "f32");
+    add_ternary<float, float, float, float, Fma<S>>(r, "fma", mid, "f32");
+  }
 }
 
 template <bool Z>
 void add_ftz(Registry& r, const char* ftz, const char* nan, const char* xorsign,
-             const char* nan_xorsign, const char* approx, const char* full) {
-  add_binary<float, float, float, Div<Z>>(r, "div", ftz, "f32");
-  add_binary<float, float, float, Div<Z>>(r, "div", full, "f32");
+             const char* nan_xorsign, const char* approx) {
   add_binary<float, float, float, DivApprox<Z>>(r, "div", approx, "f32");
   add_unary<float, float, Rcp<Z>>(r, "rcp", ftz, "f32");
   add_unary<float, float, Rcp<Z>>(r, "rcp", approx, "f32");
@@ -129,9 +164,16 @@ void register_float32(Registry& r) {
   add_arithmetic<true, false>(r, "ftz");
   add_arithmetic<false, true>(r, "sat");
   add_arithmetic<true, true>(r, "ftz.sat");
-  add_ftz<false>(r, "", "NaN", "xorsign.abs", "NaN.xorsign.abs", "approx", "full");
-  add_ftz<true>(r, "ftz", "ftz.NaN", "ftz.xorsign.abs", "ftz.NaN.xorsign.abs", "approx.ftz",
-                "full.ftz");
+  r.add("mul.ftz.f32", flushed<FlushedMul, 2, false>, {4, 4, 4, 0});
+  r.add("mul.ftz.sat.f32", flushed<FlushedMul, 2, true>, {4, 4, 4, 0});
+  r.add("fma.ftz.f32", flushed<FlushedFma, 3, false>, {4, 4, 4, 4});
+  r.add("fma.ftz.sat.f32", flushed<FlushedFma, 3, true>, {4, 4, 4, 4});
+  r.add("div.ftz.f32", flushed<FlushedDiv, 2, false>, {4, 4, 4, 0});
+  r.add("div.full.ftz.f32", flushed<FlushedDiv, 2, false>, {4, 4, 4, 0});
+  add_ftz<false>(r, "", "NaN", "xorsign.abs", "NaN.xorsign.abs", "approx");
+  add_ftz<true>(r, "ftz", "ftz.NaN", "ftz.xorsign.abs", "ftz.NaN.xorsign.abs", "approx.ftz");
+  add_binary<float, float, float, Div>(r, "div", "", "f32");
+  add_binary<float, float, float, Div>(r, "div", "full", "f32");
   add_binary<float, float, float, CopySign>(r, "copysign", "", "f32");
 }
 

@@ -26,11 +26,13 @@ struct Rcp {
 struct Sqrt {
   static double f(double a) { return __builtin_sqrt(a); }
 };
+// NaN operands come out quiet, their sign and payload kept by neg.
+double quiet(double a) { return bit_cast<double>(bit_cast<u64>(a) | 0x0008000000000000u); }
 struct Abs {
-  static double f(double a) { return __builtin_fabs(a); }
+  static double f(double a) { return a == a ? __builtin_fabs(a) : __builtin_fabs(quiet(a)); }
 };
 struct Neg {
-  static double f(double a) { return -a; }
+  static double f(double a) { return a == a ? -a : quiet(a); }
 };
 struct Max {
   static double f(double a, double b) { return float_max(a, b); }

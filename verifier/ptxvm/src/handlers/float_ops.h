@@ -58,4 +58,36 @@ inline T float_min(T a, T b) {
 inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
+// The hardware's .ftz flushes results that are tiny after rounding with an unbounded exponent: one
+// that became exactly 2^-126 only for want of smaller exponents is flushed too. below() tells it
+// for |r| = 2^-126; `away` if the rounding mode went away from zero (not to nearest).
+inline constexpr float kSmallestNormal = 0x1p-126f;
+
+/// |x| < scale * 2^-126 after rounding to 24 bits; both operands exact.
+inline bool tiny_after_rounding(double x, double scale, bool away) {
+  const double magnitude = __builtin_fabs(x);
+  return away ? magnitude <= scale * (0x1p-126 - 0x1p-150)
+              : magnitude < scale * (0x1p-126 - 0x1p-151);
+}
+struct ExactNearTiny {  // sums near 2^-126 are exact
+  static bool below(float, float, float, bool) { return false; }
+};
+struct ProductBelow {
+  static bool below(float a, float b, float, bool away) {
+    return tiny_after_rounding(static_cast<double>(a) * static_cast<double>(b), 1.0, away);
+  }
+};
+struct FusedBelow {
+  static bool below(float a, float b, float c, bool away) {
+    return tiny_after_rounding(
+        static_cast<double>(a) * static_cast<double>(b) + static_cast<double>(c), 1.0, away);
+  }
+};
+struct QuotientBelow {
+  static bool below(float a, float b, float, bool away) {
+    return tiny_after_rounding(static_cast<double>(a), __builtin_fabs(static_cast<double>(b)),
+                               away);
+  }
+};
+
 }  // namespace kw::ptxvm::KW_ISA

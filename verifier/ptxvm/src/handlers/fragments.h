@@ -15,6 +15,14 @@ inline bool incomplete(Warp& w, const Ins* ins, const Ins** next) {
   return KW_UNLIKELY(w.mask != kFullMask) && must_wait_for_lanes(w, ins, kFullMask, next);
 }
 
+// Where an element goes along k. 8-bit floats are widened to f16 by pairs, and the first pairs of
+// all registers are multiplied before the second ones.
+template <class E, unsigned K>
+constexpr unsigned column(unsigned t, unsigned j, unsigned r) {
+  if (E::by_pairs) return j / 2 * (K / 2) + 2 * t + j % 2 + 8 * r;
+  return E::per_register * t + j + 4 * E::per_register * r;
+}
+
 template <class E, unsigned M, unsigned K, class V>
 void load_a(Warp& w, const u32* operands, V (*a)[K]) {
   constexpr unsigned e = E::per_register;
@@ -22,8 +30,8 @@ void load_a(Warp& w, const u32* operands, V (*a)[K]) {
   for (unsigned r = 0; r < kRegisters; ++r) {
     const u32* from = reg<const u32>(w, operands[r]);
     for (unsigned l = 0; l < kLanes; ++l) {
-      V* row = &a[l / 4 + 8 * (r % 2)][e * (l % 4) + 4 * e * (r / 2)];
-      for (unsigned j = 0; j < e; ++j) row[j] = E::load(from[l], j);
+      V* row = a[l / 4 + 8 * (r % 2)];
+      for (unsigned j = 0; j < e; ++j) row[column<E, K>(l % 4, j, r / 2)] = E::load(from[l], j);
     }
   }
 }
@@ -34,25 +42,26 @@ void load_b(Warp& w, const u32* operands, V (*b)[8]) {
   for (unsigned r = 0; r < kRegisters; ++r) {
     const u32* from = reg<const u32>(w, operands[r]);
     for (unsigned l = 0; l < kLanes; ++l) {
-      for (unsigned j = 0; j < e; ++j) b[e * (l % 4) + j + 4 * e * r][l / 4] = E::load(from[l], j);
+      for (unsigned j = 0; j < e; ++j) b[column<E, K>(l % 4, j, r)][l / 4] = E::load(from[l], j);
     }
   }
 }
 
 // extra: D, A, B, C registers in this order.
-template <class EA, class EB, unsigned M, unsigned K, unsigned Step, bool HalfAccumulator>
+// EA, EB: decoders with lowest, the exponent of the smallest normal number.
+template <class EA, class EB, unsigned M, unsigned K, bool HalfAccumulator>
 const Ins* mma_float(Warp& w, const Ins* ins) {
   const Ins* next = nullptr;
   if (incomplete(w, ins, &next)) return next;
   constexpr unsigned kD = M / (HalfAccumulator ? 8 : 4);
   constexpr unsigned kA = M * K / (32 * EA::per_register), kB = 8 * K / (32 * EB::per_register);
   const u32* d = w.extra + ins->extra;
-  const u32 *a = d + kD, *b = a + kA, *c = b + kB;
+  const u32 *a = d + kD, *b = a + kA, *from_c = b + kB;
   Product<M, K> p;
   load_a<EA, M, K>(w, a, p.a);
   load_b<EB, K>(w, b, p.b);
   for (unsigned i = 0; i < M / 4; ++i) {
-    const u32* from = reg<const u32>(w, HalfAccumulator ? c[i / 2] : c[i]);
+    const u32* from = reg<const u32>(w, HalfAccumulator ? from_c[i / 2] : from_c[i]);
     for (unsigned l = 0; l < kLanes; ++l) {
       const float value = HalfAccumulator
                               ? half_to_float(static_cast<u16>(from[l] >> (16 * (i % 2))))
@@ -60,7 +69,19 @@ const Ins* mma_float(Warp& w, const Ins* ins) {
       p.c[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2] = value;
     }
   }
-  accumulate<M, Step, K>(p, w.exact_matrix);
+  constexpr Model kModel{K < 16 ? K : 16, EA::lowest, EB::lowest, HalfAccumulator};
+  if (EA::by_pairs && !w.exact_matrix) {
+    // The products are summed from zero; C is added after, rounding to nearest.
+    float c[M][8];
+    std::memcpy(c, p.c, sizeof c);
+    std::memset(p.c, 0, sizeof p.c);
+    accumulate<kModel>(p, false);
+    for (unsigned m = 0; m < M; ++m) {
+      for (unsigned n = 0; n < 8; ++n) p.c[m][n] = canonical(p.c[m][n] + c[m][n]);
+    }
+  } else {
+    accumulate<kModel>(p, w.exact_matrix);
+  }
   for (unsigned i = 0; i < M / 4; i += HalfAccumulator ? 2 : 1) {
     u32* to = reg<u32>(w, HalfAccumulator ? d[i / 2] : d[i]);
     for (unsigned l = 0; l < kLanes; ++l) {

@@ -77,13 +77,18 @@ struct Fma {
         T::store(round_to_odd(sum_to_odd(wide<T, Z>(a) * wide<T, Z>(b), wide<T, Z>(c)))));
   }
 };
+template <class T>
+u16 quiet(int h) {
+  const u16 r = static_cast<u16>(h);
+  return T::load(r) == T::load(r) ? r : kNan16;
+}
 template <class T, bool Z>
 struct Neg {
-  static u16 f(u16 a) { return (Z ? T::flush16(a) : a) ^ 0x8000u; }
+  static u16 f(u16 a) { return quiet<T>((Z ? T::flush16(a) : a) ^ 0x8000u); }
 };
 template <class T, bool Z>
 struct Abs {
-  static u16 f(u16 a) { return (Z ? T::flush16(a) : a) & 0x7fffu; }
+  static u16 f(u16 a) { return quiet<T>((Z ? T::flush16(a) : a) & 0x7fffu); }
 };
 template <class T, bool Z, bool Nan, bool Xor, bool Greatest>
 struct MinMax {
@@ -159,7 +164,7 @@ struct FromHalf {
   static float f(u16 a) { return canonical(half_to_float(a)); }
 };
 struct FromBf16 {
-  static float f(u16 a) { return canonical(bf16_to_float(a)); }
+  static float f(u16 a) { return bf16_to_float(a); }
 };
 struct HalfToDouble {
   static double f(u16 a) { return static_cast<double>(half_to_float(a)); }
@@ -167,11 +172,17 @@ struct HalfToDouble {
 struct Bf16ToDouble {
   static double f(u16 a) { return static_cast<double>(bf16_to_float(a)); }
 };
-struct DoubleToHalf {
-  static u16 f(double a) { return float_to_half(round_to_odd(a)); }
-};
-struct DoubleToBf16 {
-  static u16 f(double a) { return float_to_bf16(round_to_odd(a)); }
+// A NaN keeps its sign and the top of its payload.
+template <unsigned Fraction>
+u16 narrow_nan(double a) {
+  const u64 bits = bit_cast<u64>(a);
+  const u64 exponent = ((u64{1} << (15 - Fraction)) - 1) << Fraction;
+  return static_cast<u16>((bits >> 48 & 0x8000u) | exponent | u64{1} << (Fraction - 1) |
+                          (bits >> (52 - Fraction) & ((u64{1} << Fraction) - 1)));
+}
+template <u16 (*Encode)(float), unsigned Fraction>
+struct FromDouble {
+  static u16 f(double a) { return a == a ? Encode(round_to_odd(a)) : narrow_nan<Fraction>(a); }
 };
 
 inline u16 relu16(u16 h) { return h != kNan16 && (h & 0x8000u) != 0 ? u16{0} : h; }
@@ -196,7 +207,7 @@ struct ToTf32 {
 template <class F, bool Relu>
 struct ToFp8Pair {
   static u16 f(float a, float b) { return static_cast<u16>(code(a) << 8 | code(b)); }
-  static u32 code(float x) { return float_to_fp8<F>(Relu && x < 0 ? 0.0f : x); }
+  static u32 code(float x) { return float_to_fp8<F>(Relu && x <= 0 ? 0.0f : x); }
 };
 template <class F, bool Relu>
 struct HalfPairToFp8 {
@@ -250,12 +261,22 @@ void add_conversions(Registry& r) {
   add_unary<float, u16, FromBf16>(r, "cvt", "f32", "bf16");
   add_unary<double, u16, HalfToDouble>(r, "cvt", "f64", "f16");
   add_unary<double, u16, Bf16ToDouble>(r, "cvt", "f64", "bf16");
-  add_unary<u16, double, DoubleToHalf>(r, "cvt.rn", "f16", "f64");
-  add_unary<u16, double, DoubleToBf16>(r, "cvt.rn", "bf16", "f64");
+  add_unary<u16, double, FromDouble<float_to_half, 10>>(r, "cvt.rn", "f16", "f64");
+  add_unary<u16, double, FromDouble<float_to_bf16, 7>>(r, "cvt.rn", "bf16", "f64");
   add_encode<float_to_half>(r, "cvt.rn", "cvt.rn.relu", "f16", "f16x2");
   add_encode<float_to_half_rz>(r, "cvt.rz", "cvt.rz.relu", "f16", "f16x2");
   add_encode<float_to_bf16>(r, "cvt.rn", "cvt.rn.relu", "bf16", "bf16x2");
   add_encode<float_to_bf16_rz>(r, "cvt.rz", "cvt.rz.relu", "bf16", "bf16x2");
+  add_unary<u16, float, To16<half_down, false>>(r, "cvt.rm", "f16", "f32");
+  add_unary<u16, float, To16<half_up, false>>(r, "cvt.rp", "f16", "f32");
+  add_unary<u16, float, To16<bf16_down, false>>(r, "cvt.rm", "bf16", "f32");
+  add_unary<u16, float, To16<bf16_up, false>>(r, "cvt.rp", "bf16", "f32");
+  add_unary<u16, double, FromDouble<float_to_half_rz, 10>>(r, "cvt.rz", "f16", "f64");
+  add_unary<u16, double, FromDouble<half_down, 10>>(r, "cvt.rm", "f16", "f64");
+  add_unary<u16, double, FromDouble<half_up, 10>>(r, "cvt.rp", "f16", "f64");
+  add_unary<u16, double, FromDouble<float_to_bf16_rz, 7>>(r, "cvt.rz", "bf16", "f64");
+  add_unary<u16, double, FromDouble<bf16_down, 7>>(r, "cvt.rm", "bf16", "f64");
+  add_unary<u16, double, FromDouble<bf16_up, 7>>(r, "cvt.rp", "bf16", "f64");
   add_unary<u16, float, To16<float_to_half, false>>(r, "cvt.rn.ftz", "f16", "f32");
   add_unary<u16, float, ToHalfSat<false>>(r, "cvt.rn.sat", "f16", "f32");
   add_unary<u16, float, ToHalfSat<true>>(r, "cvt.rn.ftz.sat", "f16", "f32");

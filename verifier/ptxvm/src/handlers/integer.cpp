@@ -160,7 +160,7 @@ struct Sad {
     return static_cast<T>(u(c) + (a < b ? u(b) - u(a) : u(a) - u(b)));
   }
 };
-// Division by zero gives all ones, its remainder the dividend: unspecified by PTX, fixed here.
+// Division by zero and its remainder are unspecified by PTX; the hardware gives all ones.
 struct Div {
   template <class T>
   static T f(T a, T b) {
@@ -172,7 +172,7 @@ struct Div {
 struct Rem {
   template <class T>
   static T f(T a, T b) {
-    if (b == 0) return a;
+    if (b == 0) return static_cast<T>(~u(T{0}));
     if (static_cast<T>(-1) < 0 && b == static_cast<T>(-1)) return 0;
     return static_cast<T>(a % b);
   }

@@ -8,16 +8,22 @@ namespace {
 
 struct F16 {
   static constexpr unsigned per_register = 2;
+  static constexpr bool by_pairs = false;
+  static constexpr int lowest = -14;
   static float load(u32 r, unsigned j) { return half_to_float(static_cast<u16>(r >> (16 * j))); }
 };
 struct BF16 {
   static constexpr unsigned per_register = 2;
+  static constexpr bool by_pairs = false;
+  static constexpr int lowest = -126;
   static float load(u32 r, unsigned j) {
     return bit_cast<float>(j == 0 ? r << 16 : r & 0xffff0000u);
   }
 };
 struct TF32 {  // the low 13 bits are ignored
   static constexpr unsigned per_register = 1;
+  static constexpr bool by_pairs = false;
+  static constexpr int lowest = -126;
   static float load(u32 r, unsigned) { return bit_cast<float>(r & ~0x1fffu); }
 };
 // Rows of 8x8 matrices of b16. a: addresses (lanes 8 j .. 8 j + 7 give matrix j), x: matrices, z: 1
@@ -124,14 +130,14 @@ const Ins* transpose(Warp& w, const Ins* ins) {
 }  // namespace
 
 void register_matrix(Registry& r) {
-  r.add("$mma.m16n8k16", "f32", "f16.f16", mma_float<F16, F16, 16, 16, 16, false>, {});
-  r.add("$mma.m16n8k16", "f16", "f16.f16", mma_float<F16, F16, 16, 16, 16, true>, {});
-  r.add("$mma.m16n8k8", "f32", "f16.f16", mma_float<F16, F16, 16, 8, 8, false>, {});
-  r.add("$mma.m16n8k8", "f16", "f16.f16", mma_float<F16, F16, 16, 8, 8, true>, {});
-  r.add("$mma.m16n8k16", "f32", "bf16.bf16", mma_float<BF16, BF16, 16, 16, 16, false>, {});
-  r.add("$mma.m16n8k8", "f32", "bf16.bf16", mma_float<BF16, BF16, 16, 8, 8, false>, {});
-  r.add("$mma.m16n8k8", "f32", "tf32.tf32", mma_float<TF32, TF32, 16, 8, 8, false>, {});
-  r.add("$mma.m16n8k4", "f32", "tf32.tf32", mma_float<TF32, TF32, 16, 4, 4, false>, {});
+  r.add("$mma.m16n8k16", "f32", "f16.f16", mma_float<F16, F16, 16, 16, false>, {});
+  r.add("$mma.m16n8k16", "f16", "f16.f16", mma_float<F16, F16, 16, 16, true>, {});
+  r.add("$mma.m16n8k8", "f32", "f16.f16", mma_float<F16, F16, 16, 8, false>, {});
+  r.add("$mma.m16n8k8", "f16", "f16.f16", mma_float<F16, F16, 16, 8, true>, {});
+  r.add("$mma.m16n8k16", "f32", "bf16.bf16", mma_float<BF16, BF16, 16, 16, false>, {});
+  r.add("$mma.m16n8k8", "f32", "bf16.bf16", mma_float<BF16, BF16, 16, 8, false>, {});
+  r.add("$mma.m16n8k8", "f32", "tf32.tf32", mma_float<TF32, TF32, 16, 8, false>, {});
+  r.add("$mma.m16n8k4", "f32", "tf32.tf32", mma_float<TF32, TF32, 16, 4, false>, {});
   r.add("$ldmatrix", load_matrix, {});
   r.add("$stmatrix", store_matrix, {});
   r.add("$movmatrix", transpose, {4, 4, 0, 0});

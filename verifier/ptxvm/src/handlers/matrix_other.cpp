@@ -8,11 +8,14 @@ namespace {
 template <class F>
 struct Fp8 {
   static constexpr unsigned per_register = 4;
+  static constexpr bool by_pairs = true;
+  static constexpr int lowest = -14;
   static float load(u32 r, unsigned j) { return fp8_to_float<F>(r >> (8 * j) & 0xff); }
 };
 template <class T>
 struct Int8 {
   static constexpr unsigned per_register = 4;
+  static constexpr bool by_pairs = false;
   static s32 load(u32 r, unsigned j) { return static_cast<T>(r >> (8 * j)); }
 };
 
@@ -82,10 +85,10 @@ void add_int(Registry& r, const char* types) {
 }
 template <class A, class B>
 void add_fp8(Registry& r, const char* types) {
-  r.add("$mma.m16n8k32", "f32", types, mma_float<Fp8<A>, Fp8<B>, 16, 32, 16, false>, {});
-  r.add("$mma.m16n8k32", "f16", types, mma_float<Fp8<A>, Fp8<B>, 16, 32, 16, true>, {});
-  r.add("$mma.m16n8k16", "f32", types, mma_float<Fp8<A>, Fp8<B>, 16, 16, 16, false>, {});
-  r.add("$mma.m16n8k16", "f16", types, mma_float<Fp8<A>, Fp8<B>, 16, 16, 16, true>, {});
+  r.add("$mma.m16n8k32", "f32", types, mma_float<Fp8<A>, Fp8<B>, 16, 32, false>, {});
+  r.add("$mma.m16n8k32", "f16", types, mma_float<Fp8<A>, Fp8<B>, 16, 32, true>, {});
+  r.add("$mma.m16n8k16", "f32", types, mma_float<Fp8<A>, Fp8<B>, 16, 16, false>, {});
+  r.add("$mma.m16n8k16", "f16", types, mma_float<Fp8<A>, Fp8<B>, 16, 16, true>, {});
 }
 
 }  // namespace

@@ -54,6 +54,19 @@ inline u16 float_to_bf16_rz(float x) {
   return x == x ? static_cast<u16>(bit_cast<u32>(x) >> 16) : kNan16;
 }
 
+/// From the truncated encoding to the one rounded down or up; x may be rounded to odd.
+template <u16 (*Truncate)(float), float (*Decode)(u16), bool Up>
+inline u16 directed_16(float x) {
+  const u16 r = Truncate(x);
+  const bool inexact = x == x && Decode(r) != x;
+  return static_cast<u16>(inexact && (Up ? x > 0 : x < 0) ? r + 1 : r);
+}
+
+inline u16 half_down(float x) { return directed_16<float_to_half_rz, half_to_float, false>(x); }
+inline u16 half_up(float x) { return directed_16<float_to_half_rz, half_to_float, true>(x); }
+inline u16 bf16_down(float x) { return directed_16<float_to_bf16_rz, bf16_to_float, false>(x); }
+inline u16 bf16_up(float x) { return directed_16<float_to_bf16_rz, bf16_to_float, true>(x); }
+
 /// To f32 with rounding to odd: rounding the result again to at most 22 bits gives the correctly
 /// rounded value of x (Boldo and Melquiond, "When double rounding is odd").
 inline float round_to_odd(double x) {
@@ -65,16 +78,16 @@ inline float round_to_odd(double x) {
 }
 
 /// TF32: 10 fraction bits, kept in the high bits of an f32. rna rounds ties away from zero.
+inline constexpr u32 kNanTf32 = 0x7fffe000;
 inline u32 float_to_tf32_rna(float x) {
   const u32 f = bit_cast<u32>(x);
-  return (f & 0x7f800000u) == 0x7f800000u ? (x == x ? f : kNan32) : (f + 0x1000u) & ~0x1fffu;
+  return ((f & 0x7fffffffu) > 0x7f800000u ? f : f + 0x1000u) & ~0x1fffu;
 }
 inline u32 float_to_tf32_rn(float x) {
   const u32 f = bit_cast<u32>(x);
-  return (f & 0x7f800000u) == 0x7f800000u ? (x == x ? f : kNan32)
-                                          : (f + 0xfffu + (f >> 13 & 1u)) & ~0x1fffu;
+  return x == x ? (f + 0xfffu + (f >> 13 & 1u)) & ~0x1fffu : kNanTf32;
 }
-inline u32 float_to_tf32_rz(float x) { return x == x ? bit_cast<u32>(x) & ~0x1fffu : kNan32; }
+inline u32 float_to_tf32_rz(float x) { return x == x ? bit_cast<u32>(x) & ~0x1fffu : kNanTf32; }
 
 // FP8: E exponent bits with `bias`, M fraction bits. e4m3 has no infinity: S.1111.111 is NaN.
 struct E4M3 {
@@ -109,9 +122,9 @@ inline u8 float_to_fp8(float x) {
   const u32 all = bit_cast<u32>(x), f = all & 0x7fffffffu;
   const u32 sign = all >> 24 & 0x80u;
   if (f > 0x7f800000u) return static_cast<u8>(F::nan);
-  constexpr u32 kSmallestNormal = static_cast<u32>(128 - F::bias) << 23;
+  constexpr u32 kLeastNormal = static_cast<u32>(128 - F::bias) << 23;
   u32 r;
-  if (f >= kSmallestNormal) {
+  if (f >= kLeastNormal) {
     constexpr int kShift = 23 - F::M;
     r = f >= 0x7f000000u ? F::largest + 1
                          : (f - (static_cast<u32>(127 - F::bias) << 23) + (1u << (kShift - 1)) - 1 +

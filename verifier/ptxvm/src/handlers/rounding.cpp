@@ -12,43 +12,44 @@ namespace {
 // folded nor moved out of the span in which the mode is set.
 inline void barrier(const void* p) { asm volatile("" : : "r"(p) : "memory"); }
 
-struct Add {
+// The float operations know when a result of 2^-126 was rounded up to it (float_ops.h).
+struct Add : ExactNearTiny {
   template <class T>
   static T f(T a, T b, T) {
     return a + b;
   }
 };
-struct Sub {
+struct Sub : ExactNearTiny {
   template <class T>
   static T f(T a, T b, T) {
     return a - b;
   }
 };
-struct Mul {
+struct Mul : ProductBelow {
   template <class T>
   static T f(T a, T b, T) {
     return a * b;
   }
 };
-struct Fma {
+struct Fma : FusedBelow {
   template <class T>
   static T f(T a, T b, T c) {
     return fused(a, b, c);
   }
 };
-struct Div {
+struct Div : QuotientBelow {
   template <class T>
   static T f(T a, T b, T) {
     return a / b;
   }
 };
-struct Rcp {
+struct Rcp : ExactNearTiny {
   template <class T>
   static T f(T a, T, T) {
     return 1 / a;
   }
 };
-struct Sqrt {
+struct Sqrt : ExactNearTiny {
   static float f(float a, float, float) { return __builtin_sqrtf(a); }
   static double f(double a, double, double) { return __builtin_sqrt(a); }
 };
@@ -78,7 +79,10 @@ const Ins* directed(Warp& w, const Ins* ins) {
     if ((w.mask >> l & 1) == 0) continue;
     d[l] = out[l];
     if constexpr (sizeof(T) == 4) {
-      const float flushed = ftz ? flush(out[l]) : out[l];
+      float flushed = ftz ? flush(out[l]) : out[l];
+      if (ftz && __builtin_fabsf(out[l]) == kSmallestNormal &&
+          Op::below(in[0][l], in[1][l], in[2][l], true))
+        flushed *= 0.0f;
       d[l] = sat ? saturate(flushed) : canonical(flushed);
     }
   }
@@ -102,7 +106,7 @@ const Ins* convert(Warp& w, const Ins* ins) {
     d[l] = out[l];
     if constexpr (sizeof(D) == 4) {
       const float flushed = (ins->y & 1) != 0 ? flush(out[l]) : out[l];
-      d[l] = (ins->y & 2) != 0 ? saturate(flushed) : canonical(flushed);
+      d[l] = (ins->y & 2) != 0 ? saturate(flushed) : flushed;
     }
   }
   return ins + 1;
@@ -120,28 +124,11 @@ float odd_float(A a) {
   const float f = round_to_odd(odd_double(magnitude));
   return negative ? -f : f;
 }
-struct ToHalf {
+template <u16 (*Encode)(float)>
+struct To16 {
   template <class A>
   static u16 f(A a) {
-    return float_to_half(odd_float(a));
-  }
-};
-struct ToHalfRz {
-  template <class A>
-  static u16 f(A a) {
-    return float_to_half_rz(odd_float(a));
-  }
-};
-struct ToBf16 {
-  template <class A>
-  static u16 f(A a) {
-    return float_to_bf16(odd_float(a));
-  }
-};
-struct ToBf16Rz {
-  template <class A>
-  static u16 f(A a) {
-    return float_to_bf16_rz(odd_float(a));
+    return Encode(odd_float(a));
   }
 };
 struct LowByteU {
@@ -197,10 +184,14 @@ void register_rounding(Registry& r) {
   add_from_integers<float>(r, "f32");
   add_from_integers<double>(r, "f64");
   r.add("$round.cvt.f32.f64", convert<float, double>, {4, 8, 0, 0});
-  add_to_16<ToHalf>(r, "cvt.rn", "f16");
-  add_to_16<ToHalfRz>(r, "cvt.rz", "f16");
-  add_to_16<ToBf16>(r, "cvt.rn", "bf16");
-  add_to_16<ToBf16Rz>(r, "cvt.rz", "bf16");
+  add_to_16<To16<float_to_half>>(r, "cvt.rn", "f16");
+  add_to_16<To16<float_to_half_rz>>(r, "cvt.rz", "f16");
+  add_to_16<To16<float_to_bf16>>(r, "cvt.rn", "bf16");
+  add_to_16<To16<float_to_bf16_rz>>(r, "cvt.rz", "bf16");
+  add_to_16<To16<half_down>>(r, "cvt.rm", "f16");
+  add_to_16<To16<half_up>>(r, "cvt.rp", "f16");
+  add_to_16<To16<bf16_down>>(r, "cvt.rm", "bf16");
+  add_to_16<To16<bf16_up>>(r, "cvt.rp", "bf16");
 }
 
 }  // namespace kw::ptxvm::baseline

@@ -49,22 +49,25 @@ inline float log2_approx(float x) {
   return x > 0.0f && x < __builtin_inff() ? r : special;
 }
 
-// sin and cos: quadrant by x * 2/pi in f64, then minimax-quality Taylor series on [-pi/4, pi/4].
+// sin and cos as the hardware forms them: x / 2 pi in f32, its distance to the nearest integer,
+// then the function of that part of a turn (Taylor series in f64). Large arguments have no fraction
+// left.
 template <bool Cosine>
 inline float sin_cos(float x) {
-  const double v = static_cast<double>(__builtin_fabsf(x) < __builtin_inff() ? x : 0.0f);
-  const double k = __builtin_rint(v * 0.63661977236758134);
-  const double r = (v - k * 1.5707963267948966) - k * 6.123233995736766e-17;
-  const double q = k + (Cosine ? 1.0 : 0.0);
-  const double quadrant = q - 4.0 * __builtin_floor(q * 0.25);
-  const double r2 = r * r;
+  const float clean = __builtin_fabsf(x) < __builtin_inff() ? x : 0.0f;
+  const float turns = clean * 0.15915494f;
+  const double part = static_cast<double>(turns - __builtin_rintf(turns)) * 4.0;  // quarter turns
+  const double k = __builtin_rint(part);
+  const double r = (part - k) * 1.5707963267948966, r2 = r * r;
   const double sine =
       r * (1.0 + r2 * (-1.0 / 6 + r2 * (1.0 / 120 + r2 * (-1.0 / 5040 + r2 * (1.0 / 362880)))));
   const double cosine =
-      1.0 + r2 * (-0.5 +
-                  r2 * (1.0 / 24 + r2 * (-1.0 / 720 + r2 * (1.0 / 40320 + r2 * (-1.0 / 3628800)))));
-  const double value = quadrant == 1.0 || quadrant == 3.0 ? cosine : sine;
-  const float result = static_cast<float>(quadrant >= 2.0 ? -value : value);
+      1.0 + r2 * (-0.5 + r2 * (1.0 / 24 + r2 * (-1.0 / 720 + r2 * (1.0 / 40320))));
+  const double quadrant = k + (Cosine ? 1.0 : 0.0);  // -2 .. 3
+  const bool odd = quadrant == -1.0 || quadrant == 1.0 || quadrant == 3.0;
+  const bool negative = quadrant == -2.0 || quadrant == -1.0 || quadrant == 2.0 || quadrant == 3.0;
+  const double value = odd ? cosine : sine;
+  const float result = static_cast<float>(negative ? -value : value);
   return __builtin_fabsf(x) < __builtin_inff() ? result : bit_cast<float>(kNan32);
 }
 

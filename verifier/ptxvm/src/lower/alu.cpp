@@ -72,12 +72,8 @@ Status Lowering::directed(In in) {
   const bool cvt = ast.base() == "cvt";
   const Type to = cvt ? type_modifier(ast, 1) : type;
   std::string name = "$round." + (ast.base() == "mad" ? std::string("fma") : ast.base());
-  Type from = type;
   if (cvt) {
-    // Small integers are exact in every mode; as 32-bit ones they need no handlers of their own.
-    if (size_of(type) < 4 && !is_float(type)) from = is_signed(type) ? Type::S32 : Type::U32;
-    if (type == Type::F32 && to == Type::F32) return unsupported(in);
-    name += fmt::format(".{}.{}", type_name(to), type_name(from));
+    name += fmt::format(".{}.{}", type_name(to), type_name(type));
   } else {
     name += fmt::format(".{}", type_name(type));
   }
@@ -86,8 +82,7 @@ Status Lowering::directed(In in) {
   KW_ASSIGN(const Location d, destination(in, in.operands[0], size_of(to), to));
   std::array<Location, 3> sources{};
   for (std::size_t i = 1; i < in.operands.size(); ++i) {
-    KW_ASSIGN(sources[i - 1], source(in, in.operands[i], size_of(from), type));
-    if (from != type && size_of(type) == 1) return unsupported(in);
+    KW_ASSIGN(sources[i - 1], source(in, in.operands[i], size_of(type), type));
   }
   const int handler = find_handler(name.c_str());
   if (handler < 0) return unsupported(in);
