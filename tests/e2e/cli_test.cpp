@@ -87,7 +87,7 @@ TEST_F(Cli, AnUnknownOperatorIsNamedWithItsNode) {
 TEST_F(Cli, VerifyJudgesAFileAndSaysNoToAWrongOne) {
   const Ended made = cli({"generate", kReluTask, "--device", "vm", "--json"});
   ASSERT_EQ(made.code, 0) << made.err;
-  const std::string job = Json::parse(made.out)["results"][0]["job"];
+  const std::string job = Json::parse(made.out)["results"][0]["job"].get<std::string>();
   const std::string bundle = dir / "bundle";
   const Ended exported = cli({"export", job, "-o", bundle, "--device", "vm"});
   ASSERT_EQ(exported.code, 0) << exported.err;

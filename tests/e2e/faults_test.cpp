@@ -92,13 +92,13 @@ TEST(Endpoint, ARejectedKernelIsFedBackAndTheNextRoundRepairsIt) {
   ASSERT_EQ(log.size(), 2u);
   EXPECT_THAT(log[1].body, HasSubstr("rejected"));
   const Ended replayed =
-      run({"show", result["job"], "--replay", "--json", "--store", (dir / "s.sqlite").string()});
+      run({"show", result["job"].get<std::string>(), "--replay", "--json", "--store", (dir / "s.sqlite").string()});
   ASSERT_EQ(replayed.code, 0) << replayed.out;
   EXPECT_EQ(Json::parse(replayed.out)["winner"], result["winner"]["candidate"]);
 
   // The same answers, replayed from a transcript without any endpoint.
   const Ended transcript =
-      run({"show", result["job"], "--transcript", "--store", (dir / "s.sqlite").string()});
+      run({"show", result["job"].get<std::string>(), "--transcript", "--store", (dir / "s.sqlite").string()});
   ASSERT_EQ(transcript.code, 0);
   const std::string file = dir / "transcript.json";
   std::FILE* out = std::fopen(file.c_str(), "w");

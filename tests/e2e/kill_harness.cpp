@@ -90,7 +90,7 @@ void survive(std::uint64_t seed, int kills, std::chrono::milliseconds life) {
 
   auto store = store::Store::open(dir / "s.sqlite");
   ASSERT_TRUE(store) << store.error().message;
-  const std::string id = result["job"];
+  const std::string id = result["job"].get<std::string>();
   expect_no_step_repeated(**store, id);
 
   // A kill between the end of the job and its printing makes the next run a job of its own.

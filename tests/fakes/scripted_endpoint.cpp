@@ -1,11 +1,14 @@
 #include "fakes/scripted_endpoint.h"
 
-#include <atomic>
+// clang-format off: Asio 1.74 needs <utility> before it
+#include <utility>
 #include <boost/asio.hpp>
+// clang-format on
+
+#include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
-#include <utility>
 
 namespace kw::fakes {
 namespace {

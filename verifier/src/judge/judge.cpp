@@ -118,6 +118,7 @@ class Battery {
       plans.push_back(again);
       if (session_.options.timing) request = TimingRequest{};
     }
+    if (plans.empty()) return std::nullopt;  // at full size no family may be legal for the task
     KW_ASSIGN(auto verdict, trials(
                                 plans, request,
                                 [&](std::size_t i, const TrialResult& result) -> Checked {
@@ -142,7 +143,10 @@ class Battery {
     const double before = timing->median_us;
     KW_ASSIGN(auto verdict, trials(
                                 {base_}, TimingRequest{},
-                                [&](std::size_t, const TrialResult& result) {
+                                [&](std::size_t, const TrialResult& result) -> Checked {
+                                  // At full size the whole output was compared already, and the
+                                  // runner compares what a timed run left with the judged run.
+                                  if (session_.large) return std::nullopt;
                                   return check_values(session_, base_, result);
                                 },
                                 nullptr));
