@@ -4,18 +4,17 @@
 //   e.factor()          the tensor's factor (1 where the format has none)
 // A group of lanes takes kTogether consecutive blocks of a row: as many as share a byte of zero
 // points.
-template <class F, int kThreads, class E>
-__device__ __forceinline__ void kw_encode(const E& e, long long rows, unsigned char* codes,
+template <class F, int kThreads, class Index, class E>
+__device__ __forceinline__ void kw_encode(const E& e, Index rows, unsigned char* codes,
                                           typename F::Scale* scales, unsigned char* zeros) {
   constexpr int kLanes = F::kBlock / 4;
   constexpr int kTogether = F::kZeros ? 8 / F::kBits : 1;
-  constexpr long long kUnits = (F::kRowScales + kTogether - 1) / kTogether;
-  const long long unit =
-      (blockIdx.x * static_cast<long long>(kThreads) + threadIdx.x) / kLanes;
+  constexpr Index kUnits = (static_cast<Index>(F::kRowScales) + kTogether - 1) / kTogether;
+  const Index unit = static_cast<Index>(blockIdx.x) * (kThreads / kLanes) + threadIdx.x / kLanes;
   const int lane = threadIdx.x % kLanes;
   const bool active = unit < rows * kUnits;
-  const long long row = active ? unit / kUnits : 0;
-  const long long first = active ? (unit % kUnits) * kTogether : 0;
+  const Index row = active ? unit / kUnits : 0;
+  const Index first = active ? (unit % kUnits) * kTogether : 0;
 
   float x[kTogether][4];
 #pragma unroll
@@ -44,18 +43,18 @@ __device__ __forceinline__ void kw_encode(const E& e, long long rows, unsigned c
     unsigned int word = 0;
 #pragma unroll
     for (int i = 0; i < 4; ++i) word |= kw_encode_element<F>(x[t][i], scale) << (F::kBits * i);
-    const long long block = first + t;
-    if (active && block < F::kRowScales) {
+    const Index block = first + t;
+    if (active && block < static_cast<Index>(F::kRowScales)) {
       using Word = typename KwWord<F::kBits / 2>::type;
-      reinterpret_cast<Word*>(codes + row * F::kRowBytes)[block * kLanes + lane] =
+      reinterpret_cast<Word*>(codes + row * static_cast<Index>(F::kRowBytes))[block * kLanes + lane] =
           static_cast<Word>(word);
-      if (lane == 0) kw_store_scale<F>(scales, row * F::kRowScales + block, scale.stored);
+      if (lane == 0) kw_store_scale<F>(scales, row * static_cast<Index>(F::kRowScales) + block, scale.stored);
       packed_zeros |= static_cast<unsigned int>(scale.zero) << (F::kBits * t);
     }
   }
   if constexpr (F::kZeros) {
     if (active && lane == 0) {
-      zeros[row * F::kRowZeros + first / kTogether] = static_cast<unsigned char>(packed_zeros);
+      zeros[row * static_cast<Index>(F::kRowZeros) + first / kTogether] = static_cast<unsigned char>(packed_zeros);
     }
   }
 }

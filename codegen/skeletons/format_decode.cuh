@@ -1,7 +1,8 @@
 // Decoding of block formats. A format struct F (generated) gives
 //   kKind: 0 minifloat, 1 two's complement, 2 unsigned    kBits, kMantissa, kNan
 //   kBlock, kRowBytes, kRowScales, kRowZeros              layout of a row
-//   kFactor: what a decoded FP16 pattern, or an integer code, is multiplied by
+//   kRaise: what an FP16 pattern with a minifloat's fields is multiplied by (2^(15 - bias))
+//   kFactor: what a code's value is multiplied by (2^-6 for MXINT8)
 //   kScale: 0 E8M0, 1 E4M3, 2 FP16                        kZeros: a zero code per block
 // Codes become FP16 patterns two at a time (every code of at most 8 bits is exact in FP16), then
 // FP32. Pair i of a word holds its codes i and i + half, so that one mask serves both halves.
@@ -21,7 +22,7 @@ __device__ __forceinline__ float kw_e4m3(unsigned int byte) {
   return (byte & 0x7fu) == 0x7fu ? KW_NAN : value;
 }
 
-/// Two codes, one in each half of `pair`, as unscaled FP32 values minus `offset`.
+/// Two codes, one in each half of `pair`, as FP32 values; integers minus `offset`.
 template <class F>
 __device__ __forceinline__ float2 kw_decode_pair(unsigned int pair, __half2 offset) {
   constexpr unsigned int kSign = (1u << (F::kBits - 1)) * 0x00010001u;
@@ -29,10 +30,12 @@ __device__ __forceinline__ float2 kw_decode_pair(unsigned int pair, __half2 offs
   if (F::kKind == 0) {
     const unsigned int bits =
         ((pair & kSign) << (16 - F::kBits)) | ((pair & kRest) << (10 - F::kMantissa));
-    float2 value = __half22float2(*reinterpret_cast<const __half2*>(&bits));
-    if (F::kNan) {  // the top code would read as 1.875 * 2^0
-      value.x = fabsf(value.x) == 1.875f ? KW_NAN : value.x;
-      value.y = fabsf(value.y) == 1.875f ? KW_NAN : value.y;
+    __half2 exact = *reinterpret_cast<const __half2*>(&bits);
+    if (F::kRaise != 1) exact = __hmul2(exact, __half2half2(__int2half_rn(F::kRaise)));
+    float2 value = __half22float2(exact);
+    if (F::kNan) {  // the top code of E4M3 would read as 480
+      value.x = fabsf(value.x) == 480.0f ? KW_NAN : value.x;
+      value.y = fabsf(value.y) == 480.0f ? KW_NAN : value.y;
     }
     return value;
   }
@@ -66,6 +69,18 @@ __device__ __forceinline__ void kw_decode_words(const unsigned int (&words)[kWor
   }
 }
 
+/// Byte of the row that holds (the first bits of) code k.
+template <class F, class Index>
+__device__ __forceinline__ Index kw_code_byte(Index k) {
+  return F::kBits == 8 ? k : k / (8 / F::kBits);
+}
+
+/// Place of code k in that byte.
+template <class F, class Index>
+__device__ __forceinline__ int kw_code_shift(Index k) {
+  return F::kBits == 8 ? 0 : static_cast<int>(k % (8 / F::kBits)) * F::kBits;
+}
+
 /// The packed codes of N elements from k on, in one access; N * kBits is at most 128 bits.
 template <class F, int N>
 struct KwCodeWords {
@@ -73,10 +88,11 @@ struct KwCodeWords {
   static constexpr int kWords = kBytes < 4 ? 1 : kBytes / 4;
   unsigned int words[kWords];
 
-  __device__ __forceinline__ void load(const unsigned char* codes, long long row, long long k) {
+  template <class Row, class K>
+  __device__ __forceinline__ void load(const unsigned char* codes, Row row, K k) {
     using Word = typename KwWord<kBytes>::type;
-    const Word word = __ldg(
-        reinterpret_cast<const Word*>(codes + row * F::kRowBytes + k * F::kBits / 8));
+    const auto at = row * static_cast<Row>(F::kRowBytes) + kw_code_byte<F>(k);
+    const Word word = __ldg(reinterpret_cast<const Word*>(codes + at));
     if constexpr (kBytes < 4) {
       words[0] = word;
     } else {
@@ -86,10 +102,10 @@ struct KwCodeWords {
 };
 
 /// The scale of a block; kFactor is apart, since 2^127 times it would overflow.
-template <class F>
-__device__ __forceinline__ float kw_block_scale(const typename F::Scale* scales, long long row,
-                                                long long block) {
-  const typename F::Scale stored = __ldg(scales + row * F::kRowScales + block);
+template <class F, class Row, class K>
+__device__ __forceinline__ float kw_block_scale(const typename F::Scale* scales, Row row, K block) {
+  const typename F::Scale stored =
+      __ldg(scales + (row * static_cast<Row>(F::kRowScales) + block));
   if constexpr (F::kScale == 0) {
     return kw_e8m0(stored);
   } else if constexpr (F::kScale == 1) {
@@ -99,28 +115,27 @@ __device__ __forceinline__ float kw_block_scale(const typename F::Scale* scales,
   }
 }
 
-template <class F>
-__device__ __forceinline__ int kw_block_zero(const unsigned char* zeros, long long row,
-                                             long long block) {
-  const long long bit = block * F::kBits;
-  return (zeros[row * F::kRowZeros + bit / 8] >> (bit % 8)) & ((1 << F::kBits) - 1);
+template <class F, class Row, class K>
+__device__ __forceinline__ int kw_block_zero(const unsigned char* zeros, Row row, K block) {
+  const int byte = __ldg(zeros + (row * static_cast<Row>(F::kRowZeros) + kw_code_byte<F>(block)));
+  return (byte >> kw_code_shift<F>(block)) & ((1 << F::kBits) - 1);
 }
 
-/// N elements from k on (a multiple of N; N divides the block).
-template <class F, int N>
+/// N elements from k on (a multiple of N; N divides the block). Index holds every offset.
+template <class F, int N, class Index>
 __device__ __forceinline__ void kw_decode_run(const unsigned char* codes,
                                               const typename F::Scale* scales,
                                               const unsigned char* zeros, const float* tensor_scale,
-                                              long long row, long long k, float (&out)[N]) {
-  const long long block = k / F::kBlock;
+                                              Index row, Index k, float (&out)[N]) {
+  const Index block = k / F::kBlock;
   KwCodeWords<F, N> packed;
   packed.load(codes, row, k);
   int zero = 0;
   if constexpr (F::kZeros) zero = kw_block_zero<F>(zeros, row, block);
-  kw_decode_words<F, N>(packed.words, zero, out);
   const float scale = kw_block_scale<F>(scales, row, block);
   float factor = 1.0f;
   if constexpr (F::kTensorScale) factor = __ldg(tensor_scale);
+  kw_decode_words<F, N>(packed.words, zero, out);
 #pragma unroll
   for (int i = 0; i < N; ++i) {
     out[i] = out[i] * F::kFactor * scale;
@@ -129,16 +144,14 @@ __device__ __forceinline__ void kw_decode_run(const unsigned char* codes,
 }
 
 /// One element, whatever its place in a byte.
-template <class F>
+template <class F, class Index>
 __device__ __forceinline__ float kw_decode_element(const unsigned char* codes,
                                                    const typename F::Scale* scales,
                                                    const unsigned char* zeros,
-                                                   const float* tensor_scale, long long row,
-                                                   long long k) {
-  const long long block = k / F::kBlock;
-  const long long bit = k * F::kBits;
-  const unsigned int code = (codes[row * F::kRowBytes + bit / 8] >> (bit % 8)) &
-                            ((1u << F::kBits) - 1u);
+                                                   const float* tensor_scale, Index row, Index k) {
+  const Index block = k / F::kBlock;
+  const unsigned int byte = codes[row * static_cast<Index>(F::kRowBytes) + kw_code_byte<F>(k)];
+  const unsigned int code = (byte >> kw_code_shift<F>(k)) & ((1u << F::kBits) - 1u);
   int zero = 0;
   if constexpr (F::kZeros) zero = kw_block_zero<F>(zeros, row, block);
   float value = kw_decode_pair<F>(code, kw_code_offset<F>(zero)).x;

@@ -117,7 +117,8 @@ __device__ __forceinline__ unsigned int kw_encode_element(float x, const KwEncod
   if constexpr (F::kRule <= 1) {
     return kw_encode_code<F>(__fmul_rn(__fmul_rn(x, scale.first), scale.second));
   } else if constexpr (F::kRule == 2) {
-    return kw_encode_code<F>(__fmul_rn(x, scale.first));
+    // 1 / scale may overflow: a zero stays a zero.
+    return kw_encode_code<F>(x == 0.0f ? x : __fmul_rn(x, scale.first));
   } else {
     const float q = rintf(__fdiv_rn(x, scale.first)) + static_cast<float>(scale.zero);
     return static_cast<unsigned int>(fminf(fmaxf(q, 0.0f), static_cast<float>((1 << F::kBits) - 1)));

@@ -1,57 +1,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <cstdlib>
 #include <fstream>
-#include <sstream>
 
-#include "kw/codegen/generator.h"
+#include "tasks.h"
 
 namespace kw::codegen {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-  std::ifstream in(path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-std::vector<std::pair<std::string, Task>> all_tasks() {
-  std::vector<std::pair<std::string, Task>> tasks;
-  for (const auto& entry : fs::directory_iterator(fs::path(KW_SOURCE_DIR) / "kernelbench/tasks")) {
-    auto task = parse_task(read(entry.path()));
-    EXPECT_TRUE(task) << entry.path() << (task ? "" : task.error().message);
-    if (task) tasks.emplace_back(entry.path().stem().string(), std::move(*task));
-  }
-  for (const std::string& format : format_names()) {
-    for (const char* kind : {"quantize", "dequantize", "gemv"}) {
-      for (const bool small : {false, true}) {
-        auto task = format_task(format + "/" + kind, small);
-        EXPECT_TRUE(task) << format << kind << (task ? "" : task.error().message);
-        if (task)
-          tasks.emplace_back(format + "_" + kind + (small ? ".small" : ""), std::move(*task));
-      }
-    }
-  }
-  std::sort(tasks.begin(), tasks.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  return tasks;
-}
-
-Target h100() {
-  Target target;
-  target.arch = "sm_90";
-  return target;
-}
+using testing_tasks::all_tasks;
+using testing_tasks::h100;
 
 TEST(Generate, EveryTaskHasCandidatesAndAFallbackLast) {
   // With KW_DUMP the sources are written there, for compilers and eyes.
   const char* dump = std::getenv("KW_DUMP");
-  for (const auto& [name, task] : all_tasks()) {
-    const bool small = name.find(".small") != std::string::npos;
+  for (const auto& [name, task, small] : all_tasks()) {
     const auto candidates = generate(task, small ? virtual_machine_target() : h100());
     ASSERT_TRUE(candidates) << name << ": " << candidates.error().message;
     ASSERT_FALSE(candidates->empty());
@@ -60,7 +24,8 @@ TEST(Generate, EveryTaskHasCandidatesAndAFallbackLast) {
       const Candidate& candidate = (*candidates)[c];
       EXPECT_TRUE(parse_launch_plan(to_json(candidate.plan))) << name << " " << candidate.cover;
       if (dump != nullptr) {
-        std::ofstream(fs::path(dump) / fmt::format("{}.{}.cu", name, c)) << candidate.source;
+        std::ofstream(std::filesystem::path(dump) / fmt::format("{}.{}.cu", name, c))
+            << candidate.source;
       }
     }
   }
@@ -80,8 +45,8 @@ TEST(Generate, IsReproducibleByteForByte) {
 }
 
 TEST(Generate, WithItsOwnParametersACandidateIsItself) {
-  for (const auto& [name, task] : all_tasks()) {
-    if (name.find(".small") == std::string::npos) continue;
+  for (const auto& [name, task, small] : all_tasks()) {
+    if (!small) continue;
     const Target target = virtual_machine_target();
     const auto candidates = generate(task, target);
     ASSERT_TRUE(candidates);

@@ -70,7 +70,8 @@ bool decodable(const Format& format) {
   const Element& e = format.element;
   const bool bits = e.bits == 4 || e.bits == 8;
   const bool element =
-      e.kind != ElementKind::Float || (e.exponent_bits <= 5 && e.mantissa_bits <= 6);
+      e.kind != ElementKind::Float ||
+      (e.exponent_bits <= 5 && e.mantissa_bits <= 6 && e.bias >= 1 && e.bias <= 15);
   const bool scale = format.scale == ScaleKind::E8M0 || format.scale == ScaleKind::E4M3 ||
                      format.scale == ScaleKind::F16;
   return bits && element && scale && format.block % 8 == 0;
@@ -100,10 +101,8 @@ std::string format_struct_text(const Encoded& encoded) {
   const Format& f = encoded.format;
   const Element& e = f.element;
   const std::int64_t blocks = (encoded.k + f.block - 1) / f.block;
-  const double factor =
-      e.kind == ElementKind::Float
-          ? std::ldexp(1.0, 15 - e.bias)
-          : std::ldexp(1.0, e.kind == ElementKind::SignedInt ? -e.fraction_shift : 0);
+  const double factor = std::ldexp(1.0, e.kind == ElementKind::SignedInt ? -e.fraction_shift : 0);
+  const int raise = e.kind == ElementKind::Float ? 1 << (15 - e.bias) : 1;
   const int bias = e.kind == ElementKind::Float ? 0 : 1 << (e.bits - 1);
   const bool checks_nan =
       e.has_nan && !e.has_infinity && e.exponent_bits == 4 && e.mantissa_bits == 3;
@@ -119,18 +118,19 @@ std::string format_struct_text(const Encoded& encoded) {
       R"(/// {name}: rows of {k} elements.
 struct {type} {{
   using Scale = {scale_type};
-  static constexpr int kKind = {kind}, kBits = {bits}, kMantissa = {mantissa}, kBias = {bias};
+  static constexpr int kKind = {kind}, kBits = {bits}, kMantissa = {mantissa}, kBias = {bias}, kRaise = {raise};
   static constexpr int kBlock = {block}, kScale = {scale};
   static constexpr bool kNan = {nan}, kZeros = {zeros}, kTensorScale = {tensor_scale};
   static constexpr long long kRowBytes = {row_bytes}, kRowScales = {blocks}, kRowZeros = {row_zeros};
   static constexpr float kFactor = {factor}, kQmax = {qmax};
   static constexpr int kRule = {rule}, kQexponent = {qexponent}, kExponentBias = {exponent_bias}, kShift = {shift};
   static constexpr unsigned int kQfraction = {qfraction}u;
-  template <int N>
-  __device__ static __forceinline__ void run({params}, long long row, long long k, float (&out)[N]) {{
+  template <int N, class Index>
+  __device__ static __forceinline__ void run({params}, Index row, Index k, float (&out)[N]) {{
     kw_decode_run<{type}, N>({args}, row, k, out);
   }}
-  __device__ static __forceinline__ float element({params}, long long row, long long k) {{
+  template <class Index>
+  __device__ static __forceinline__ float element({params}, Index row, Index k) {{
     return kw_decode_element<{type}>({args}, row, k);
   }}
 }};
@@ -139,9 +139,9 @@ struct {type} {{
       fmt::arg("scale_type", f.scale == ScaleKind::F16 ? "__half" : "unsigned char"),
       fmt::arg("kind", kind_number(e.kind)), fmt::arg("bits", e.bits),
       fmt::arg("mantissa", e.kind == ElementKind::Float ? e.mantissa_bits : 0),
-      fmt::arg("bias", bias), fmt::arg("block", f.block), fmt::arg("scale", scale_number(f.scale)),
-      fmt::arg("nan", checks_nan), fmt::arg("zeros", f.zero_point),
-      fmt::arg("tensor_scale", f.tensor_scale),
+      fmt::arg("bias", bias), fmt::arg("raise", raise), fmt::arg("block", f.block),
+      fmt::arg("scale", scale_number(f.scale)), fmt::arg("nan", checks_nan),
+      fmt::arg("zeros", f.zero_point), fmt::arg("tensor_scale", f.tensor_scale),
       fmt::arg("row_bytes", blocks * f.block * e.bits / 8), fmt::arg("blocks", blocks),
       fmt::arg("row_zeros", (blocks * e.bits + 7) / 8),
       fmt::arg("factor", literal(factor, DType::F32)), fmt::arg("params", params),

@@ -151,7 +151,8 @@ class ColumnsLooped final : public RowForm {
   static ColumnParameters heuristic(const RowContext& c) {
     ColumnParameters p;
     p.vector = c.widest();
-    p.items = std::max<std::int64_t>(16 / p.vector, 4);
+    p.items = 8;
+    p.x = 256;
     p.y = 4;
     while (p.vector > 1 && c.rows.rows / (p.vector * p.x) < 2 * c.target.sm_count) p.vector /= 2;
     while (p.x > 32 && c.rows.rows / (p.vector * p.x) < 2 * c.target.sm_count) p.x /= 2;

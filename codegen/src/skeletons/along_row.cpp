@@ -178,64 +178,50 @@ class LoopedForm final : public RowForm {
   }
 };
 
-// ---- split, grouped -----------------------------------------------------------------------------
+// ---- split --------------------------------------------------------------------------------------
 
 struct SplitParameters {
   std::int64_t vector = 4;
   std::int64_t threads = 256;
   std::int64_t items = 4;
   std::int64_t slices = 1;  // blocks that share a row
-  std::int64_t group = 1;   // rows between a phase and the next: what the L2 cache holds
 
   static constexpr ParameterField<SplitParameters> kFields[] = {
-      {"vector", &SplitParameters::vector}, {"threads", &SplitParameters::threads},
-      {"items", &SplitParameters::items},   {"slices", &SplitParameters::slices},
-      {"group", &SplitParameters::group},
+      {"vector", &SplitParameters::vector},
+      {"threads", &SplitParameters::threads},
+      {"items", &SplitParameters::items},
+      {"slices", &SplitParameters::slices},
   };
 };
 
-/// Several blocks a row; a kernel for each phase and one for the outputs. Grouped: the kernels
-/// run over a few rows at a time, so that later passes read the L2 cache.
+/// Several blocks a row; a kernel for each phase and one for the outputs.
 class SplitForm final : public RowForm {
  public:
-  explicit SplitForm(bool grouped) : grouped_(grouped) {}
-  std::string_view name() const override { return grouped_ ? "grouped" : "split"; }
+  std::string_view name() const override { return "split"; }
 
   std::optional<double> cost(const RowContext& c) const override {
     if (c.rows.columns < 1024) return std::nullopt;
     const SplitParameters p = heuristic(c);
     const int kernels = static_cast<int>(c.rows.phases.size()) + 1;
     const double passes = static_cast<double>(kernels) - (c.rows.mapped.empty() ? 1 : 0);
-    const double threads = static_cast<double>(p.group * p.slices * p.threads);
-    if (!grouped_) {
-      return row_cost(c, c.read_bytes() * passes + c.late_bytes() + c.write_bytes(), c.operations(),
-                      threads, kernels);
-    }
-    const std::int64_t groups = ceil_div(c.rows.rows, p.group);
-    if (groups < 2 || passes < 2) return std::nullopt;
-    if (static_cast<double>(p.group) * row_bytes(c) > static_cast<double>(c.target.l2_bytes)) {
-      return std::nullopt;
-    }
-    return row_cost(c,
-                    c.read_bytes() + c.late_bytes() * static_cast<double>(groups) + c.write_bytes(),
-                    c.operations(), threads, kernels * static_cast<int>(groups));
+    return row_cost(c, c.read_bytes() * passes + c.late_bytes() + c.write_bytes(), c.operations(),
+                    static_cast<double>(c.rows.rows * p.slices * p.threads), kernels);
   }
 
   ParameterSpace space(const RowContext& c) const override {
-    const SplitParameters p = heuristic(c);
-    std::vector<std::int64_t> slices, groups;
-    for (std::int64_t s = 1; s <= 8192; s *= 2) slices.push_back(s);
-    for (std::int64_t g = 1; g <= c.rows.rows; g *= 2) groups.push_back(g);
-    ParameterSpace space = declare(p, {{"vector", {1, 2, 4}},
-                                       {"threads", {64, 128, 256, 512}},
-                                       {"items", {1, 2, 4, 8}},
-                                       {"slices", slices},
-                                       {"group", grouped_ ? groups : std::vector<std::int64_t>{}}});
+    std::vector<std::int64_t> slices;
+    for (std::int64_t s = 1; s <= 16384; s *= 2) slices.push_back(s);
+    ParameterSpace space = declare(heuristic(c), {{"vector", {1, 2, 4}},
+                                                  {"threads", {64, 128, 256, 512}},
+                                                  {"items", {1, 2, 4, 8}},
+                                                  {"slices", slices}});
     space.symbols["columns"] = c.rows.columns;
+    space.symbols["rows"] = c.rows.rows;
     space.symbols["widest"] = c.widest();
     constrain(space, "vector <= widest");
     constrain(space, "vector * items <= 32");
     constrain(space, "slices <= max(ceil_div(columns, vector * threads), 1)");
+    constrain(space, "slices * rows <= 2147483647");
     return space;
   }
 
@@ -253,80 +239,47 @@ class SplitForm final : public RowForm {
 
     RowEntry entry;
     entry.threads = p.threads;
-    entry.grid = {p.slices * p.group, 1};
+    entry.grid = {p.slices * c.rows.rows, 1};
     for (std::size_t i = 0; i < c.rows.phases.size(); ++i) {
       const Combiner combiner = c.rows.phases[i].combiner;
       PlanBuffer states;
       states.name = emit.workspace(fmt::format("states{}", i));
-      states.bytes = Expr(p.slices * p.group * state_bytes(combiner));
+      states.bytes = Expr(p.slices * c.rows.rows * state_bytes(combiner));
       entry.workspaces.emplace_back(fmt::format("{}* __restrict__ w{}", state_name(combiner), i),
                                     BufferArg{states.name, Expr(0)});
       fragment.workspaces.push_back(std::move(states));
     }
-    const std::int64_t groups = ceil_div(c.rows.rows, p.group);
-    const std::string variable = emit.prefix + "group";
-    const bool loops = groups > 1;
-    const auto first_row = Expr::parse(loops ? fmt::format("{} * {}", variable, p.group) : "0");
-    entry.scalars.emplace_back(
-        options.index + " first_row",
-        ScalarArg{options.index == "int" ? "i32" : "i64", first_row ? *first_row : Expr(0)});
-
     const std::int64_t vectors = ceil_div(c.rows.columns, p.vector);
-    const std::string rest = fmt::format("{{}}, {}, first_row, {}, {}, {}", c.rows.rows, p.group,
-                                         p.slices, ceil_div(vectors, p.slices));
-    std::vector<PlanNode> nodes;
+    const std::string rest =
+        fmt::format("{{}}, {}, {}, {}", c.rows.rows, p.slices, ceil_div(vectors, p.slices));
     for (std::size_t i = 0; i < c.rows.phases.size(); ++i) {
       entry.name = fmt::format("reduce{}", i);
       entry.call = fmt::format("kw_split_reduce<{}, {}, {}, {}>({})", i, p.threads, p.items,
                                options.index, rest);
-      nodes.push_back(add_entry(c, emit, options.name, entry, fragment));
+      fragment.run.push_back(add_entry(c, emit, options.name, entry, fragment));
     }
     entry.name = "apply";
     entry.call =
         fmt::format("kw_split_apply<{}, {}, {}>({})", p.threads, p.items, options.index, rest);
-    if (c.rows.mapped.empty()) entry.grid = {p.group, 1};
-    nodes.push_back(add_entry(c, emit, options.name, entry, fragment));
-    if (loops) {
-      LoopNode loop;
-      loop.variable = variable;
-      loop.count = Expr(groups);
-      loop.body = std::move(nodes);
-      fragment.run.push_back({emit.entry("groups"), {}, std::move(loop)});
-    } else {
-      fragment.run = std::move(nodes);
-    }
+    if (c.rows.mapped.empty()) entry.grid = {c.rows.rows, 1};
+    fragment.run.push_back(add_entry(c, emit, options.name, entry, fragment));
     return fragment;
   }
 
  private:
-  static double row_bytes(const RowContext& c) {
-    return c.read_bytes() / static_cast<double>(c.rows.rows);
-  }
-
-  SplitParameters heuristic(const RowContext& c) const {
+  static SplitParameters heuristic(const RowContext& c) {
     SplitParameters p;
     p.vector = c.widest();
     if (p.vector == 1) p.items = 8;
     while (p.threads > 64 && p.threads * p.items * p.vector * 2 > c.rows.columns) p.threads /= 2;
-    p.group = c.rows.rows;
-    if (grouped_) {
-      const double room = 0.4 * static_cast<double>(c.target.l2_bytes);
-      p.group =
-          std::clamp<std::int64_t>(static_cast<std::int64_t>(room / row_bytes(c)), 1, c.rows.rows);
-    }
     // A block's work: enough to hide its start, little enough that the last wave is short.
     const std::int64_t chunk = p.threads * p.items * p.vector;
-    const auto elements = static_cast<std::int64_t>(static_cast<double>(p.group) *
-                                                    static_cast<double>(c.rows.columns));
-    const std::int64_t wanted = std::max(elements / (c.target.sm_count * (grouped_ ? 8 : 32)),
-                                         grouped_ ? chunk : 4 * chunk);
-    p.slices = std::clamp<std::int64_t>(
-        ceil_div(c.rows.columns, std::max(wanted / chunk, std::int64_t{1}) * chunk), 1,
-        ceil_div(c.rows.columns, chunk));
+    const auto elements = static_cast<std::int64_t>(c.elements());
+    const std::int64_t wanted = std::max(elements / (c.target.sm_count * 62), 4 * chunk);
+    p.slices =
+        std::clamp<std::int64_t>(c.rows.columns / wanted, 1, ceil_div(c.rows.columns, chunk));
     return p;
   }
-
-  bool grouped_;
 };
 
 }  // namespace
@@ -334,8 +287,8 @@ class SplitForm final : public RowForm {
 const std::vector<const RowForm*>& along_row_forms() {
   static const HeldForm held;
   static const LoopedForm looped;
-  static const SplitForm split(false), grouped(true);
-  static const std::vector<const RowForm*> forms = {&held, &looped, &split, &grouped};
+  static const SplitForm split;
+  static const std::vector<const RowForm*> forms = {&held, &looped, &split};
   return forms;
 }
 

@@ -64,15 +64,16 @@ class EncodeSkeleton final : public Skeleton {
     fragment.includes = {"format_encode.cuh", "encode.cuh"};
     fragment.formats = {e};
     const std::string functor = context.type_name("Encode");
+    const std::string index = index_type(program, pointers);
     std::vector<ScalarId> roots;
-    fragment.code = functor_text(program, region, pointers, pointer, functor, roots);
+    fragment.code = functor_text(program, region, pointers, pointer, functor, index, roots);
     note_formats(program, roots, fragment);
     fragment.code += fmt::format(
         "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n"
-        "  kw_encode<{3}, {0}>({4}{{{5}}}, {6}, {7}, {8}, {9});\n}}\n",
+        "  kw_encode<{3}, {0}, {10}>({4}{{{5}}}, {6}, {7}, {8}, {9});\n}}\n",
         p.block, context.entry("encode"), parameter_text(program, pointers, region),
         format_struct(e), functor, argument_text(pointers), stage.extents[0], pointer(e.codes),
-        pointer(e.scales), e.zeros == kNoTensor ? "nullptr" : pointer(e.zeros));
+        pointer(e.scales), e.zeros == kNoTensor ? "nullptr" : pointer(e.zeros), index);
 
     KernelNode kernel;
     kernel.kernel = context.entry("encode");
@@ -89,7 +90,7 @@ class EncodeSkeleton final : public Skeleton {
   static std::string functor_text(Program& program, const Region& region,
                                   const std::vector<TensorId>& pointers,
                                   const LaneReader::Pointer& pointer, const std::string& name,
-                                  std::vector<ScalarId>& roots) {
+                                  const std::string& index, std::vector<ScalarId>& roots) {
     const Stage& stage = encode_stage(program, region);
     const std::int64_t k = stage.encoded.k;
     const bool whole = k % 4 == 0;  // a lane's four elements are all inside or all outside
@@ -109,17 +110,17 @@ class EncodeSkeleton final : public Skeleton {
     std::string text =
         fmt::format("struct {} {{\n{}", name, member_text(program, pointers, region));
     text += fmt::format(
-        "  struct Inputs {{\n{}  }};\n"
-        "  __device__ __forceinline__ void load(long long row, long long k, float (&x)[4]) const "
+        "  struct Inputs {{\n{0}  }};\n"
+        "  __device__ __forceinline__ void load({2} row, {2} k, float (&x)[4]) const "
         "{{\n"
-        "#pragma unroll\n    for (int i = 0; i < 4; i += {}) {{\n",
-        reader.members(), width);
+        "#pragma unroll\n    for (int i = 0; i < 4; i += {1}) {{\n",
+        reader.members(), width, index);
     text += fmt::format(
         "      if (k + i >= {}) {{\n#pragma unroll\n        for (int w = 0; w < {}; ++w) x[i + w] "
         "= 0.0f;\n"
         "        continue;\n      }}\n",
         k, width);
-    text += fmt::format("      const long long u = (k + i) / {};\n      Inputs in;\n{}", width,
+    text += fmt::format("      const {} u = (k + i) / {};\n      Inputs in;\n{}", index, width,
                         reader.loads("      ", "in"));
     text += fmt::format(
         "#pragma unroll\n      for (int w = 0; w < {}; ++w) {{\n{}        x[i + w] = {};\n      "

@@ -109,10 +109,6 @@ PlanNode add_entry(const RowContext& c, const EmitContext& emit, const std::stri
     arguments += fmt::format(", w{}", i);
     kernel.args.push_back(entry.workspaces[i].second);
   }
-  for (const auto& [text, argument] : entry.scalars) {
-    parameters += ", " + text;
-    kernel.args.push_back(argument);
-  }
   const std::string object = fmt::format("{}{{{}}}", functor, arguments);
   std::string call = entry.call;
   call.replace(call.find("{}"), 2, object);

@@ -40,7 +40,7 @@ class RowForm {
                         const EmitContext& emit) const = 0;
 };
 
-/// Rows along memory: held, looped, split, grouped. Rows across memory: columns_held,
+/// Rows along memory: held, looped, split. Rows across memory: columns_held,
 /// columns_looped, columns_split.
 const std::vector<const RowForm*>& along_row_forms();
 const std::vector<const RowForm*>& across_rows_forms();
@@ -54,14 +54,13 @@ double row_cost(const RowContext& context, double bytes, double operations, doub
 Fragment row_fragment(const RowContext& context, const RowFunctorOptions& options,
                       const RowProgram& rows, std::vector<std::string> files);
 /// Adds an entry that makes the functor from its arguments and calls `call`, and its plan node.
-/// `extra` are parameters after the pointers: declaration and plan argument.
+/// Workspaces come after the pointers.
 struct RowEntry {
   std::string name;  // "rows"
   std::string call;  // "kw_rows_held<...>({}, ...)": {} is the functor
   std::int64_t threads = 256;
   std::array<std::int64_t, 2> grid{1, 1};
   std::vector<std::pair<std::string, PlanArg>> workspaces;  // "KwSum* w0" and its buffer
-  std::vector<std::pair<std::string, PlanArg>> scalars;     // "int first_row" and its value
 };
 PlanNode add_entry(const RowContext& context, const EmitContext& emit, const std::string& functor,
                    const RowEntry& entry, Fragment& fragment);

@@ -48,18 +48,25 @@ std::int64_t flat_count(const Program& program, const Region& region) {
       program.stages[static_cast<std::size_t>(program.producer(region.outputs.front()))].extents);
 }
 
-/// Bytes of the narrowest element that is streamed: 16-byte accesses of it give the widest vector.
-std::int64_t widest_vector(const Program& program, const Region& region) {
+/// Bytes of the narrowest element that is written: 16-byte accesses of it.
+std::int64_t usual_vector(const Program& program, const Region& region) {
   std::size_t bytes = 8;
   for (const TensorId t : region.outputs) bytes = std::min(bytes, size_of(program.tensor(t).dtype));
   return std::clamp<std::int64_t>(16 / static_cast<std::int64_t>(bytes), 1, 8);
+}
+
+/// Vectors worth trying: decoders read several codes at once.
+std::int64_t widest_vector(const Program& program, const Region& region) {
+  const bool bytes = std::any_of(region.inputs.begin(), region.inputs.end(),
+                                 [&](TensorId t) { return program.tensor(t).dtype == DType::U8; });
+  return bytes ? 8 : usual_vector(program, region);
 }
 
 /// Schedule of the stream skeleton.
 struct StreamParameters {
   std::int64_t vector = 4;   // elements per access
   std::int64_t block = 256;  // threads
-  std::int64_t items = 4;    // vectors in flight per thread
+  std::int64_t items = 2;    // vectors in flight per thread
   std::int64_t stream = 1;   // 1: evict-first hints on loads and stores
 
   static constexpr ParameterField<StreamParameters> kFields[] = {
@@ -99,7 +106,7 @@ class StreamSkeleton final : public Skeleton {
                        const Target& target) const override {
     const std::int64_t count = flat_count(program, region);
     StreamParameters best;
-    best.vector = widest_vector(program, region);
+    best.vector = usual_vector(program, region);
     while (best.vector > 1 && count < 32 * best.vector) best.vector /= 2;
     best.items = std::max<std::int64_t>(
         4 / std::max<std::int64_t>(static_cast<std::int64_t>(region.inputs.size()), 1), 1);

@@ -106,7 +106,8 @@ void encode_block(const Format& format, std::span<const float> block, double div
   }
 }
 
-/// NV: sb = E4M3(fl32(fl32(a/Qm)*g)), enc = fl32(g/sb), element = encode(fl32(x*enc)).
+/// NV: sb = E4M3(fl32(fl32(a/Qm)*g)), enc = fl32(g/sb), element = encode(fl32(x*enc)). enc may
+/// overflow (a denormal block under a small sb): a zero element stays a zero.
 std::uint32_t nv_block(const Format& format, std::span<const float> block, double a, float g,
                        std::vector<std::uint32_t>& codes) {
   const float ratio = fl(a) / fl(format.element.max_value);
@@ -114,7 +115,7 @@ std::uint32_t nv_block(const Format& format, std::span<const float> block, doubl
   const auto sb = fl(decode_code(e4m3(), stored));
   const float enc = sb == 0 ? 0.0f : g / sb;
   std::vector<float> scaled(block.size());
-  for (std::size_t i = 0; i < block.size(); ++i) scaled[i] = block[i] * enc;
+  for (std::size_t i = 0; i < block.size(); ++i) scaled[i] = block[i] == 0 ? block[i] : block[i] * enc;
   encode_block(format, scaled, 1, codes);
   return stored;
 }
