@@ -1,19 +1,16 @@
 // C = A * B with FP32 operands on FP16 tensor cores: h*h + (h*l + l*h) / 2048 of the terms that the
 // split pass wrote (contraction_split.cuh), mma.sync.m16n8k16 with FP32 accumulators.
 //
-// Tensor cores truncate while they add, so no sum stays in one longer than Promote of k, after
-// which it is added to FP32 registers by a rounding FFMA that also applies the two operands'
-// scales:
-//   16, 32   sum_steps: each step starts from zero, low products first, scaled by 2^-11, then the
-//            high product on top; few registers, so more thread blocks or larger tiles fit
-//   64, 128  sum_runs: separate accumulators for high and low products over the whole run; fewer
-//            FFMA, no waiting between products, twice the accumulators
-// A warp holds the sums of WarpM x WarpN, keeps the B fragments of one step and streams 16-row
-// fragments of A; the fragments of the next step replace the current ones as soon as they are used.
+// Tensor cores truncate while they add, so no sum stays in one longer than a *run* of 64 k: high
+// and low products have accumulators of their own, which start every run from zero and end it in
+// FP32 registers, by one FFMA that puts the low sum below the high one and one that applies the two
+// operands' scales. (Longer runs double the bias, to half of what `ieee` allows.)
+// A warp holds the sums of WarpM x WarpN, keeps the B fragments of 16 k and streams 16-row
+// fragments of A; the fragments of the next 16 k replace the current ones as soon as they are used.
 //
-// cp.async pipeline of Stages slabs (32 of k: h and l of both tiles, and their scales). One barrier
-// per slab: before its last 16 rows, when all its fragments are in registers, so that the barrier
-// both opens the next slab and frees this one.
+// cp.async pipeline of Stages; a stage is Slabs slabs (32 of k: h and l of both tiles) and their
+// scales. One barrier per stage: before its last 16 rows, when all its fragments are in registers,
+// so that it both opens the next stage and frees this one.
 //
 // Wide granules are zeros here. When little is wide, those products are added from the FP32
 // operands after the loop (add_wide); above `wide_limit` the whole product is left to the FFMA
@@ -33,20 +30,23 @@ __device__ __forceinline__ void copy_async_chunks(unsigned to, const void* from,
   }
 }
 
-template <int TileM, int TileN, int WarpM, int WarpN, int Stages, int Promote>
+constexpr int kRunSlabs = 2;
+
+template <int TileM, int TileN, int WarpM, int WarpN, int Stages, int Slabs>
 struct Fp16x3Tile {
   static constexpr int kTileM = TileM, kTileN = TileN, kWarpM = WarpM, kWarpN = WarpN;
-  static constexpr int kStages = Stages, kPromote = Promote;
+  static constexpr int kStages = Stages, kSlabs = Slabs;
   static constexpr int kWarpsM = TileM / WarpM, kWarpsN = TileN / WarpN;
   static constexpr int kThreads = 32 * kWarpsM * kWarpsN;
-  static constexpr int kScaleBytes = (TileM + TileN / 32) * 4;
-  static constexpr int kStageBytes = (TileM + TileN) * 128 + (kScaleBytes + 127) / 128 * 128;
+  // A stage: A's slabs, B's slabs, scales of A, scales of B.
+  static constexpr int kBOffset = TileM * 128 * Slabs,
+                       kScaleOffset = kBOffset + TileN * 128 * Slabs;
+  static constexpr int kStageBytes = kScaleOffset + ((TileM + TileN / 32) * 4 + 127) / 128 * 128;
   static constexpr int kSharedBytes = kStageBytes * Stages;
   static_assert(TileM % WarpM == 0 && TileN % WarpN == 0, "whole warps");
   static_assert(WarpM % 16 == 0 && WarpN % 32 == 0, "whole fragments and whole groups of B");
   static_assert(TileM % 16 == 0 && TileN % 32 == 0, "whole blocks of flags and scales");
-  static_assert(Promote == 16 || Promote == 32 || Promote == 64 || Promote == 128,
-                "divides a slice");
+  static_assert(kRunSlabs % Slabs == 0, "whole stages in a run");
   static_assert(TileM / 4 + TileN / 32 <= kThreads, "one copy of scales per thread");
 };
 
@@ -130,35 +130,48 @@ __device__ __forceinline__ void add_wide(float (&acc)[MI][NJ][4], const Fp16x3Pr
   }
 }
 
-// What a warp needs to know of the pipeline. `fetch(slab, stage address)` starts the copies of a
-// slab.
+// What a warp needs to know of the pipeline. `fetch(stage number, address)` starts a stage's
+// copies.
 template <class Tile, class Fetch>
-struct SlabLoop {
+struct StageLoop {
   static constexpr int MI = Tile::kWarpM / 16, NJ = Tile::kWarpN / 8;
-  static constexpr int kScaleOffset = (Tile::kTileM + Tile::kTileN) * 128;
   const unsigned char* shared;
   unsigned base;            // of the stages
   unsigned a_lane, b_lane;  // this lane's fragment rows within a stage; bits 4 to 6 hold the chunk:
                             // ^32 is the next 16 of k, ^64 the low terms
   int row, group;           // this lane's first row, the warp's first group of 32 columns
-  int slabs;
+  int count;                // stages to run through
   Fetch& fetch;
-  int stage = 0;
+  int slot = 0;
 
-  __device__ __forceinline__ unsigned address() const { return base + stage * Tile::kStageBytes; }
-  // Makes the next slab current; the last one stays, so that prefetches read valid memory.
-  __device__ __forceinline__ void advance(int slab) {
-    if (slab + 1 < slabs) stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
+  __device__ __forceinline__ unsigned address() const { return base + slot * Tile::kStageBytes; }
+  // Makes the next stage current; the last one stays, so that prefetches read valid memory.
+  __device__ __forceinline__ void advance(int stage) {
+    if (stage + 1 < count) slot = slot + 1 == Tile::kStages ? 0 : slot + 1;
   }
-  // All warps have the last fragments of `here` in registers; its stage is filled anew.
-  __device__ __forceinline__ void turn(int slab, unsigned here) {
+  // All warps have the last fragments of `here` in registers; its slot is filled anew.
+  __device__ __forceinline__ void turn(int stage, unsigned here) {
     copy_async_wait<Tile::kStages - 2>();
     __syncthreads();
-    fetch(slab + Tile::kStages, here);
+    fetch(stage + Tile::kStages, here);
   }
-  // Scales of rows i * 16 + {0, 8} with column group g, in the slab at `here`.
+  // Fragments of 16 k, of the stage at `from`: 16 rows of A, 16 columns of B.
+  __device__ __forceinline__ void load_a(unsigned (&h)[4], unsigned (&l)[4], unsigned from,
+                                         int step, int i) const {
+    const unsigned at = (from + a_lane) ^ (step % 2 * 32);
+    const int offset = step / 2 * Tile::kTileM * 128 + i * 2048;
+    load_matrices(h, at + offset);
+    load_matrices(l, (at ^ 64) + offset);
+  }
+  __device__ __forceinline__ void load_b(unsigned (&b)[4], unsigned from, int step, int j,
+                                         int low) const {
+    const unsigned at = (from + b_lane) ^ (step % 2 * 32 + low * 64);
+    load_matrices(b, at + step / 2 * Tile::kTileN * 128 + j * 2048);
+  }
+  // Scales of rows i * 16 + {0, 8} with column group g, in the stage at `here`.
   __device__ __forceinline__ void scales(unsigned here, int i, float (&scale)[NJ / 4][2]) const {
-    const float* table = reinterpret_cast<const float*>(shared + (here - base) + kScaleOffset);
+    const float* table =
+        reinterpret_cast<const float*>(shared + (here - base) + Tile::kScaleOffset);
 #pragma unroll
     for (int g = 0; g < NJ / 4; ++g) {
       const float b = table[Tile::kTileM + group + g];
@@ -169,127 +182,37 @@ struct SlabLoop {
 };
 
 template <class Tile, class Loop, int MI, int NJ>
-__device__ __forceinline__ void sum_steps(Loop& loop, float (&acc)[MI][NJ][4]) {
-  constexpr int S = Tile::kPromote / 16;  // 16-wide products per step
-  unsigned ah[2][S][4], al[2][S][4], bh[S][NJ / 2][4], bl[S][NJ / 2][4];
-#pragma unroll
-  for (int t = 0; t < S; ++t) {
-    load_matrices(ah[0][t], (loop.base + loop.a_lane) ^ (t * 32));
-    load_matrices(al[0][t], (loop.base + loop.a_lane) ^ (t * 32 + 64));
-#pragma unroll
-    for (int j = 0; j < NJ / 2; ++j) {
-      load_matrices(bl[t][j], ((loop.base + loop.b_lane) ^ (t * 32 + 64)) + j * 2048);
-      load_matrices(bh[t][j], ((loop.base + loop.b_lane) ^ (t * 32)) + j * 2048);
-    }
-  }
-#pragma unroll 1
-  for (int slab = 0; slab < loop.slabs; ++slab) {
-    const unsigned here = loop.address();
-    loop.advance(slab);
-    const unsigned next = loop.address();
-#pragma unroll
-    for (int step = 0; step < 2 / S; ++step) {
-#pragma unroll
-      for (int i = 0; i < MI; ++i) {
-        const int now = (step * MI + i) & 1, then = now ^ 1;
-        const bool last = i == MI - 1, leaves_slab = last && step == 2 / S - 1;
-        float scale[NJ / 4][2];
-        loop.scales(here, i, scale);
-        if (leaves_slab) loop.turn(slab, here);
-        // Fragments that follow: A of the next 16 rows, B of the next step.
-        const unsigned from = leaves_slab ? next : here;
-        const unsigned flip = S == 2 ? 0 : (last ? step ^ 1 : step) * 32;
-        const unsigned a_next = ((from + loop.a_lane) ^ flip) + (last ? 0 : (i + 1) * 2048);
-        const unsigned b_next = (from + loop.b_lane) ^ flip;
-#pragma unroll
-        for (int t = 0; t < S; ++t) {
-          load_matrices(ah[then][t], a_next ^ (t * 32));
-          load_matrices(al[then][t], a_next ^ (t * 32 + 64));
-        }
-#pragma unroll
-        for (int g = 0; g < NJ / 4; ++g) {
-          float part[4][4] = {};
-#pragma unroll
-          for (int t = 0; t < S; ++t) {
-#pragma unroll
-            for (int j = 0; j < 4; ++j) {
-              unsigned(&b)[4] = bl[t][g * 2 + j / 2];
-              mma(part[j], ah[now][t], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j]);
-              if (last && j % 2 == 1) {
-                load_matrices(b, (b_next ^ (t * 32 + 64)) + (g * 2 + j / 2) * 2048);
-              }
-            }
-#pragma unroll
-            for (int j = 0; j < 4; ++j) {
-              const unsigned(&b)[4] = bh[t][g * 2 + j / 2];
-              mma(part[j], al[now][t], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j]);
-            }
-          }
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-#pragma unroll
-            for (int q = 0; q < 4; ++q) part[j][q] *= kLowScale;
-          }
-#pragma unroll
-          for (int t = 0; t < S; ++t) {
-#pragma unroll
-            for (int j = 0; j < 4; ++j) {
-              unsigned(&b)[4] = bh[t][g * 2 + j / 2];
-              mma(part[j], ah[now][t], b[j % 2 * 2], b[j % 2 * 2 + 1], part[j]);
-              if (last && j % 2 == 1) {
-                load_matrices(b, (b_next ^ (t * 32)) + (g * 2 + j / 2) * 2048);
-              }
-            }
-          }
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-#pragma unroll
-            for (int q = 0; q < 4; ++q) {
-              acc[i][g * 4 + j][q] = fmaf(part[j][q], scale[g][q / 2], acc[i][g * 4 + j][q]);
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-template <class Tile, class Loop, int MI, int NJ>
 __device__ __forceinline__ void sum_runs(Loop& loop, float (&acc)[MI][NJ][4]) {
-  constexpr int kRun = Tile::kPromote / 32;  // slabs
+  constexpr int kStagesPerRun = kRunSlabs / Tile::kSlabs, kSteps = Tile::kSlabs * 2;
   float high[MI][NJ][4], low[MI][NJ][4];
   unsigned ah[2][4], al[2][4], bh[NJ / 2][4], bl[NJ / 2][4];
-  load_matrices(ah[0], loop.base + loop.a_lane);
-  load_matrices(al[0], (loop.base + loop.a_lane) ^ 64);
+  loop.load_a(ah[0], al[0], loop.base, 0, 0);
 #pragma unroll
   for (int j = 0; j < NJ / 2; ++j) {
-    load_matrices(bl[j], ((loop.base + loop.b_lane) ^ 64) + j * 2048);
-    load_matrices(bh[j], loop.base + loop.b_lane + j * 2048);
+    loop.load_b(bl[j], loop.base, 0, j, 1);
+    loop.load_b(bh[j], loop.base, 0, j, 0);
   }
 #pragma unroll 1
-  for (int slab0 = 0; slab0 < loop.slabs; slab0 += kRun) {
+  for (int first = 0; first < loop.count; first += kStagesPerRun) {
 #pragma unroll
-    for (int u = 0; u < kRun; ++u) {
-      const int slab = slab0 + u;
+    for (int u = 0; u < kStagesPerRun; ++u) {
       const unsigned here = loop.address();
-      loop.advance(slab);
+      loop.advance(first + u);
       const unsigned next = loop.address();
 #pragma unroll
-      for (int step = 0; step < 2; ++step) {
+      for (int step = 0; step < kSteps; ++step) {
 #pragma unroll
         for (int i = 0; i < MI; ++i) {
           const int now = (step * MI + i) & 1, then = now ^ 1;
-          const bool last = i == MI - 1, leaves_slab = last && step == 1;
-          const bool ends_run = u == kRun - 1 && step == 1;
+          const bool last = i == MI - 1, leaves_stage = last && step == kSteps - 1;
+          const bool ends_run = u == kStagesPerRun - 1 && step == kSteps - 1;
           float scale[NJ / 4][2];
           if (ends_run) loop.scales(here, i, scale);
-          if (leaves_slab) loop.turn(slab, here);
-          const unsigned from = leaves_slab ? next : here;
-          const unsigned flip = (last ? step ^ 1 : step) * 32;
-          const unsigned a_next = ((from + loop.a_lane) ^ flip) + (last ? 0 : (i + 1) * 2048);
-          const unsigned b_next = (from + loop.b_lane) ^ flip;
-          load_matrices(ah[then], a_next);
-          load_matrices(al[then], a_next ^ 64);
+          if (leaves_stage) loop.turn(first + u, here);
+          // Fragments that follow: A of the next 16 rows, B of the next 16 k.
+          const unsigned from = leaves_stage ? next : here;
+          const int after = (step + 1) % kSteps;
+          loop.load_a(ah[then], al[then], from, last ? after : step, last ? 0 : i + 1);
           if (u == 0 && step == 0) {
 #pragma unroll
             for (int j = 0; j < NJ; ++j) {
@@ -301,7 +224,7 @@ __device__ __forceinline__ void sum_runs(Loop& loop, float (&acc)[MI][NJ][4]) {
           for (int j = 0; j < NJ; ++j) {
             unsigned(&b)[4] = bl[j / 2];
             mma(low[i][j], ah[now], b[j % 2 * 2], b[j % 2 * 2 + 1], low[i][j]);
-            if (last && j % 2 == 1) load_matrices(b, (b_next ^ 64) + j / 2 * 2048);
+            if (last && j % 2 == 1) loop.load_b(b, from, after, j / 2, 1);
           }
 #pragma unroll
           for (int j = 0; j < NJ; ++j) {
@@ -312,7 +235,7 @@ __device__ __forceinline__ void sum_runs(Loop& loop, float (&acc)[MI][NJ][4]) {
           for (int j = 0; j < NJ; ++j) {
             unsigned(&b)[4] = bh[j / 2];
             mma(low[i][j], al[now], b[j % 2 * 2], b[j % 2 * 2 + 1], low[i][j]);
-            if (last && j % 2 == 1) load_matrices(b, b_next + j / 2 * 2048);
+            if (last && j % 2 == 1) loop.load_b(b, from, after, j / 2, 0);
           }
           if (ends_run) {
 #pragma unroll
@@ -338,7 +261,6 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
                                                const Epilogue& epilogue) {
   constexpr int MI = Tile::kWarpM / 16, NJ = Tile::kWarpN / 8, kThreads = Tile::kThreads;
   constexpr int kStages = Tile::kStages, kStageBytes = Tile::kStageBytes;
-  constexpr int kBOffset = Tile::kTileM * 128, kScaleOffset = kBOffset + Tile::kTileN * 128;
   unsigned char* shared = dynamic_shared();
 
   const int tid = static_cast<int>(threadIdx.x), lane = tid & 31, warp = tid >> 5;
@@ -351,7 +273,7 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
   const int m0 = tile.m * Tile::kTileM, n0 = tile.n * Tile::kTileN;
   const int first_slice = static_cast<int>(blockIdx.y) * p.slices_per_split;
   const int last_slice = min(p.a.slices, first_slice + p.slices_per_split);
-  const int slabs = min(p.a.slabs, last_slice * 4) - first_slice * 4;
+  const int stages = (min(p.a.slabs, last_slice * 4) - first_slice * 4) / Tile::kSlabs;
 
   // What this thread copies of every slab: neighbouring threads, neighbouring 16 bytes.
   const int a_batch = p.a_batched ? batch : 0, b_batch = p.b_batched ? batch : 0;
@@ -368,19 +290,25 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
   scale_from +=
       (static_cast<long long>(scales_of_a ? a_batch : b_batch) * p.a.slices + first_slice) *
       scale_row;
-  const unsigned scale_to =
-      kScaleOffset + (scales_of_a ? tid * 16 : Tile::kTileM * 4 + (tid - kCopiesOfA) * 4);
   const unsigned base = shared_address(shared);
-  const auto fetch = [&](int slab, unsigned to) {
-    const int wanted = slab < slabs;
-    copy_async_chunks<kThreads, Tile::kTileM * 8>(to + tid * 16, a_from, wanted);
-    copy_async_chunks<kThreads, Tile::kTileN * 8>(to + kBOffset + tid * 16, b_from, wanted);
+  const unsigned scale_to =
+      Tile::kScaleOffset + (scales_of_a ? tid * 16 : Tile::kTileM * 4 + (tid - kCopiesOfA) * 4);
+  const auto fetch = [&](int stage, unsigned to) {
+    const int wanted = stage < stages;
+#pragma unroll
+    for (int slab = 0; slab < Tile::kSlabs; ++slab) {
+      copy_async_chunks<kThreads, Tile::kTileM * 8>(to + slab * Tile::kTileM * 128 + tid * 16,
+                                                    a_from, wanted);
+      copy_async_chunks<kThreads, Tile::kTileN * 8>(
+          to + Tile::kBOffset + slab * Tile::kTileN * 128 + tid * 16, b_from, wanted);
+      a_from += a_step;
+      b_from += b_step;
+    }
     copy_async_16<0>(to + scale_to, scale_from, wanted && scales_of_a);
     copy_async_4(to + scale_to, scale_from, wanted && scales_of_b);
     copy_async_commit();
-    a_from += a_step;
-    b_from += b_step;
-    if ((slab & 3) == 3) scale_from += scale_row;
+    constexpr int kPerSlice = kSlice / kSlab / Tile::kSlabs;
+    if (stage % kPerSlice == kPerSlice - 1) scale_from += scale_row;
   };
 #pragma unroll
   for (int s = 0; s < kStages; ++s) fetch(s, base + s * kStageBytes);
@@ -391,23 +319,19 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
   }
 
   float acc[MI][NJ][4] = {};
-  SlabLoop<Tile, decltype(fetch)> loop{
+  StageLoop<Tile, decltype(fetch)> loop{
       shared,
       base,
       unsigned((warp_m + (lane & 15)) * 128 + (((lane >> 4) ^ (lane & 7)) << 4)),
-      unsigned(kBOffset + (warp_n + (lane & 7) + (lane >> 4) * 8) * 128 +
+      unsigned(Tile::kBOffset + (warp_n + (lane & 7) + (lane >> 4) * 8) * 128 +
                ((((lane >> 3) & 1) ^ (lane & 7)) << 4)),
       warp_m + (lane >> 2),
       warp_n / 32,
-      slabs,
+      stages,
       fetch};
   copy_async_wait<kStages - 1>();
   __syncthreads();
-  if constexpr (Tile::kPromote <= 32) {
-    sum_steps<Tile>(loop, acc);
-  } else {
-    sum_runs<Tile>(loop, acc);
-  }
+  sum_runs<Tile>(loop, acc);
   copy_async_wait<0>();
 
   if (wide != 0) {

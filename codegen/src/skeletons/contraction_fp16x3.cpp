@@ -11,11 +11,12 @@ namespace kw::codegen {
 namespace {
 
 /// Of the main kernel with its best tile, cold L2 (measured, H100: contraction_bench).
-constexpr double kFlopsPerUs = 118e6;
+constexpr double kFlopsPerUs = 133e6;
 /// Of the split pass, read and written together.
 constexpr double kSplitBytesPerUs = 2.9e6;
-constexpr std::int64_t kSlice = 128;  // k per scale (contraction_split.cuh)
-constexpr std::int64_t kSlab = 32;    // k per 128-byte line of terms
+constexpr std::int64_t kSlice = 128;   // k per scale (contraction_split.cuh)
+constexpr std::int64_t kSlab = 32;     // k per 128-byte line of terms
+constexpr std::int64_t kRunSlabs = 2;  // what one sum on a tensor core covers
 constexpr std::int64_t kSplitRows = 64;
 /// In-kernel wide products run at about a tenth of the main path's speed; past this share of all
 /// products the separate kernel is faster.
@@ -24,17 +25,17 @@ constexpr std::int64_t kWidePercent = 2;
 constexpr std::int64_t kWideAlways = 16;
 
 struct Fp16x3Parameters {
-  std::int64_t tile_m = 128, tile_n = 64;  // outputs of a thread block
-  std::int64_t warp_m = 64, warp_n = 32;   // of a warp
-  std::int64_t stages = 3;                 // slabs of 32 k in shared memory
-  std::int64_t promote = 32;               // k after which a sum leaves the tensor core
-  std::int64_t blocks = 3;                 // thread blocks per SM that registers are kept for
-  std::int64_t splits = 1;                 // parts of k
+  std::int64_t tile_m = 128, tile_n = 128;  // outputs of a thread block
+  std::int64_t warp_m = 64, warp_n = 32;    // of a warp
+  std::int64_t stages = 3;                  // of the pipeline
+  std::int64_t slabs = 2;                   // of 32 k in a stage
+  std::int64_t blocks = 1;                  // thread blocks per SM that registers are kept for
+  std::int64_t splits = 1;                  // parts of k
 
   static constexpr ParameterField<Fp16x3Parameters> kFields[] = {
       {"tile_m", &Fp16x3Parameters::tile_m}, {"tile_n", &Fp16x3Parameters::tile_n},
       {"warp_m", &Fp16x3Parameters::warp_m}, {"warp_n", &Fp16x3Parameters::warp_n},
-      {"stages", &Fp16x3Parameters::stages}, {"promote", &Fp16x3Parameters::promote},
+      {"stages", &Fp16x3Parameters::stages}, {"slabs", &Fp16x3Parameters::slabs},
       {"blocks", &Fp16x3Parameters::blocks}, {"splits", &Fp16x3Parameters::splits},
   };
 };
@@ -42,15 +43,12 @@ struct Fp16x3Parameters {
 /// Expressions over the parameters, as contraction_fp16x3.cuh computes them.
 constexpr std::string_view kThreads = "(tile_m / warp_m * (tile_n / warp_n) * 32)";
 constexpr std::string_view kStageBytes =
-    "((tile_m + tile_n) * 128 + round_up((tile_m + tile_n / 32) * 4, 128))";
-/// Sums, products in flight, fragments of B (one step) and A (two), addresses. What ptxas takes
-/// over the domain is within a tenth of this.
-constexpr std::string_view kRegisters =
-    "select(promote > 32, warp_m * warp_n / 32 * 3 + warp_n / 2 + 16, "
-    "warp_m * warp_n / 32 + 16 + promote / 16 * (warp_n / 2 + 16)) + 24";
+    "((tile_m + tile_n) * 128 * slabs + round_up((tile_m + tile_n / 32) * 4, 128))";
+/// Three sets of sums, fragments of B (one step) and A (two), addresses; ptxas is within a tenth.
+constexpr std::string_view kRegisters = "(warp_m * warp_n / 32 * 3 + warp_n / 2 + 16 + 24)";
 
 std::int64_t stage_bytes(const Fp16x3Parameters& p) {
-  return (p.tile_m + p.tile_n) * 128 + round_up((p.tile_m + p.tile_n / 32) * 4, 128);
+  return (p.tile_m + p.tile_n) * 128 * p.slabs + round_up((p.tile_m + p.tile_n / 32) * 4, 128);
 }
 std::int64_t threads(const Fp16x3Parameters& p) {
   return p.tile_m / p.warp_m * (p.tile_n / p.warp_n) * 32;
@@ -66,8 +64,7 @@ Layout layout_of(const ContractionSite& site, const Fp16x3Parameters& p) {
   l.m_padded = round_up(round_up(site.m, p.tile_m), kSplitRows);
   l.n_padded = round_up(round_up(site.n, p.tile_n), kSplitRows);
   l.slices = ceil_div(site.k, kSlice);
-  // Long runs on the tensor core must be whole.
-  l.slabs = round_up(ceil_div(site.k, kSlab), std::max<std::int64_t>(p.promote / kSlab, 1));
+  l.slabs = round_up(ceil_div(site.k, kSlab), kRunSlabs);
   l.slices_per_split = ceil_div(l.slices, p.splits);
   l.parts = ceil_div(l.slices, l.slices_per_split);
   l.a_batches = site.a.batched ? site.batch : 1;
@@ -85,8 +82,8 @@ struct Preset {
   double rate;
 };
 const Preset kPresets[] = {
-    {{128, 64, 64, 32, 3, 32, 3, 1}, 1.0},
-    {{64, 64, 32, 32, 4, 32, 3, 1}, 0.92},
+    {{128, 128, 64, 32, 3, 2, 1, 1}, 1.0},
+    {{64, 64, 32, 32, 2, 2, 3, 1}, 0.97},
 };
 
 /// Thread blocks whose shared memory fits on an SM; each costs 1 KiB more than it asks for.
@@ -253,7 +250,7 @@ class Emitter {
         "{17}}};\n"
         "  kw::fp16x3_product<{0}Tile>(problem, {18}, {19},\n      wide_count, {20});\n}}\n\n",
         context_.type_name("Product"), p_.tile_m, p_.tile_n, p_.warp_m, p_.warp_n, p_.stages,
-        p_.promote, p_.blocks, context_.entry("product"),
+        p_.slabs, p_.blocks, context_.entry("product"),
         parameter_text(at_.program, entry.tensors(), at_.region), kSplitParameters,
         sums_parameter(), target_text(true), target_text(false), at_.site.a.batched ? 1 : 0,
         at_.site.b.batched ? 1 : 0, l_.wide_limit, l_.slices_per_split, a, b, out);
@@ -326,7 +323,7 @@ ParameterSpace fp16x3_space(const ContractionForms& at) {
                                                          {"warp_m", {32, 64}},
                                                          {"warp_n", {32, 64}},
                                                          {"stages", {2, 3, 4, 5, 6}},
-                                                         {"promote", {16, 32, 64}},
+                                                         {"slabs", {1, 2}},
                                                          {"blocks", {1, 2, 3, 4}},
                                                          {"splits", {1, 2, 4, 8, 16, 32, 64}}});
   space.symbols["slices"] = ceil_div(at.site.k, kSlice);
@@ -338,7 +335,7 @@ ParameterSpace fp16x3_space(const ContractionForms& at) {
   constrain(space,
             fmt::format("blocks * (stages * {} + 1024) <= shared_per_block + 1024", kStageBytes));
   constrain(space, fmt::format("{} <= 255", kRegisters));
-  constrain(space, fmt::format("blocks * {} * ({}) <= 65536", kThreads, kRegisters));
+  constrain(space, fmt::format("blocks * {} * {} <= 65536", kThreads, kRegisters));
   constrain(space, "splits <= slices");
   return space;
 }
