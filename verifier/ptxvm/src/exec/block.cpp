@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "exec/context.h"
+#include "ir/slots.h"
 
 namespace kw::ptxvm {
 namespace {
@@ -90,7 +91,6 @@ void Block::start(Worker& by, std::uint64_t at) {
         static_cast<std::uint32_t>(linear / context.grid.x % context.grid.y),
         static_cast<std::uint32_t>(linear / context.grid.x / context.grid.y)};
   live_threads = static_cast<std::uint32_t>(context.block.count());
-  std::memset(registers_.get(), 0, warps.size() * k.register_bytes);
   std::memset(shared_.get(), 0xff, context.shared_bytes);
   std::fill(shared_initialised_.begin(), shared_initialised_.end(), std::uint8_t{0});
   if (k.frame_bytes != 0) {
@@ -107,9 +107,11 @@ void Block::start(Worker& by, std::uint64_t at) {
     w.force = w.resume = nullptr;
     w.counts = by.counts.data();
     w.region_cache = by.region_cache.data();
-    WarpControl& control = controls[i];
-    control = WarpControl{};
-    control.ready.push_back({w.code, w.live, -1});
+    // Registers start as zero, so that a read of one that was never written repeats in every run.
+    constexpr std::size_t kScratch = kScratchSlots * kScratchSlotBytes;
+    std::memset(w.base[0] + kScratch, 0, k.register_bytes - kScratch);
+    controls[i].reset();
+    controls[i].ready.push_back({w.code, w.live, -1});
   }
   std::iota(turn_order.begin(), turn_order.end(), 0u);
   if (context.options->schedule == Schedule::Reversed)

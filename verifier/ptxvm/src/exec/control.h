@@ -49,6 +49,18 @@ struct WarpControl {
   unsigned starved_turns = 0;  // turns in a row that ran out of fuel while lanes waited at joins
   std::vector<AsyncCopy> copies;
   std::uint32_t committed[kLanes] = {};
+
+  /// As new, but keeps the vectors' memory.
+  void reset() {
+    ready.clear();
+    parked.clear();
+    joins.clear();
+    free_joins.clear();
+    copies.clear();
+    divergent_branches = matrix_multiply_adds = 0;
+    starved_turns = 0;
+    for (std::uint32_t& groups : committed) groups = 0;
+  }
 };
 
 /// The next ready split of the warp: loads it and returns where it runs; nullptr (Stop::Blocked) if

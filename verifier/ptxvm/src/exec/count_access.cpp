@@ -17,7 +17,9 @@ std::uint64_t sectors(const Warp& w, std::uint32_t bytes) {
     seen[n++] = w.address[l] / 32;
     seen[n++] = (w.address[l] + bytes - 1) / 32;
   }
-  std::sort(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(n));
+  if (!std::is_sorted(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(n))) {
+    std::sort(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(n));
+  }
   return static_cast<std::uint64_t>(
       std::unique(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(n)) - seen.begin());
 }
@@ -36,7 +38,9 @@ std::uint64_t waves(const Warp& w, std::uint32_t bytes, std::uint64_t& ideal) {
         words[n++] = w.address[l] / 4 + k / 4;
     }
     if (n == 0) continue;
-    std::sort(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n));
+    if (!std::is_sorted(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n))) {
+      std::sort(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n));
+    }
     const auto end = std::unique(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n));
     std::array<std::uint32_t, 32> bank{};
     std::uint32_t worst = 1;

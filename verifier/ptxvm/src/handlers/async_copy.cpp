@@ -12,21 +12,31 @@
 namespace kw::ptxvm {
 namespace {
 
+constexpr auto kGlobal = static_cast<std::uint32_t>(Space::Global);
+constexpr auto kShared = static_cast<std::uint32_t>(Space::Shared);
+
 void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
-  for (unsigned l = 0; l < kLanes; ++l) {
-    if ((lanes >> l & 1) == 0) continue;
-    std::byte* to = checked_bytes(w, copy.ins, l, copy.to[l], copy.bytes,
-                                  static_cast<std::uint32_t>(Space::Shared), AccessKind::Write);
-    if (to == nullptr) continue;
+  for (std::uint32_t left = lanes; left != 0; left &= left - 1) {
+    const auto l = static_cast<unsigned>(__builtin_ctz(left));
+    std::byte* to = quick_bytes(w, copy.ins, copy.to[l], copy.bytes, kShared, true, false);
+    if (to == nullptr) {
+      to = checked_bytes(w, copy.ins, l, copy.to[l], copy.bytes, kShared, AccessKind::Write);
+      if (to == nullptr) continue;
+    } else if (w.track_initialised) {
+      std::memset(w.shared.initialised + copy.to[l], 1, copy.bytes);
+    }
     const std::uint32_t used = copy.source_bytes[l];
-    const std::byte* from = nullptr;
     if (used != 0) {
-      from = checked_bytes(w, copy.ins, l, copy.from[l], used,
-                           static_cast<std::uint32_t>(Space::Global), AccessKind::Read);
+      // The source is aligned to the whole copy, even where less is taken (PTX ISA, "cp.async").
+      const std::byte* from = nullptr;
+      if (used == copy.bytes)
+        from = quick_bytes(w, copy.ins, copy.from[l], used, kGlobal, false, true);
+      if (from == nullptr)
+        from = checked_bytes(w, copy.ins, l, copy.from[l], used, kGlobal, AccessKind::Read);
       if (from == nullptr) continue;
       std::memcpy(to, from, used);
     }
-    std::memset(to + used, 0, copy.bytes - used);
+    if (used != copy.bytes) std::memset(to + used, 0, copy.bytes - used);
   }
 }
 
@@ -36,12 +46,11 @@ void complete(Warp& w, std::uint32_t lanes, std::uint32_t keep, bool uncommitted
   std::size_t kept = 0;
   for (std::size_t i = 0; i < copies.size(); ++i) {
     AsyncCopy& copy = copies[i];
-    std::uint32_t due = 0;
-    for (unsigned l = 0; l < kLanes; ++l) {
-      if (((copy.mask & lanes) >> l & 1) == 0) continue;
+    std::uint32_t due = copy.mask & lanes;
+    for (unsigned l = 0; l < kLanes && !uncommitted_too; ++l) {
       const std::uint32_t committed = w.control->committed[l];
       const bool old = copy.group < committed && committed - copy.group > keep;
-      if (old || uncommitted_too) due |= 1u << l;
+      if (!old) due &= ~(1u << l);
     }
     if (due != 0) carry_out(w, copy, due);
     copy.mask &= ~due;

@@ -9,22 +9,6 @@ namespace {
 
 constexpr u32 kShared = 1, kGlobal = 0;
 
-// What the fast path of checked_bytes() would say; nullptr: ask it.
-std::byte* quick_bytes(Warp& w, const Ins* ins, u64 address, u32 bytes, u32 space) {
-  const Region* r = space == kShared ? &w.shared : w.region_cache[ins->cache];
-  if (space > kShared || r == nullptr) return nullptr;
-  const u64 offset = address - r->lo;
-  const u64 size = r->hi - r->lo;
-  if (size < bytes || offset > size - bytes || (address & (bytes - 1)) != 0 || r->read_only)
-    return nullptr;
-  if (w.track_initialised) {
-    for (u32 k = 0; k < bytes; ++k) {
-      if (r->initialised[offset + k] == 0) return nullptr;
-    }
-  }
-  return r->host + offset;
-}
-
 template <class T>
 T compare_and_swap(T* at, T expected, T desired) {
   __atomic_compare_exchange_n(at, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -47,7 +31,7 @@ const Ins* atomic(Warp& w, const Ins* ins) {
   T* d = reg<T>(w, ins->d);
   for (u32 m = w.mask; m != 0; m &= m - 1) {
     const auto l = static_cast<unsigned>(__builtin_ctz(m));
-    std::byte* host = quick_bytes(w, ins, w.address[l], sizeof(T), access.space());
+    std::byte* host = quick_bytes(w, ins, w.address[l], sizeof(T), access.space(), true, true);
     if (host == nullptr) {
       host =
           checked_bytes(w, ins, l, w.address[l], sizeof(T), access.space(), AccessKind::ReadWrite);

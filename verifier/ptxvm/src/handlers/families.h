@@ -7,7 +7,8 @@ namespace kw::ptxvm {
 
 #define KW_PTXVM_FAST_FAMILIES(X) \
   X(integer)                      \
-  X(bitwise) X(float32) X(float64) X(compare) X(convert) X(special) X(loadstore) X(half) X(matrix)
+  X(bitwise)                      \
+  X(float32) X(float64) X(compare) X(convert) X(special) X(loadstore) X(half) X(matrix) X(shuffle)
 #define KW_PTXVM_PLAIN_FAMILIES(X) \
   X(carry)                         \
   X(bits)                          \

@@ -23,15 +23,26 @@ constexpr unsigned column(unsigned t, unsigned j, unsigned r) {
   return E::per_register * t + j + 4 * E::per_register * r;
 }
 
+// The elements that one register holds for all lanes: lane by lane, so row g of a fragment (four
+// lanes) is contiguous.
+template <class E, class V>
+void decode(Warp& w, u32 operand, V* out) {
+  const auto* from = reg<const typename E::Code>(w, operand);
+  for (unsigned i = 0; i < kLanes * E::per_register; ++i)
+    out[i] = static_cast<V>(E::decode(from[i]));
+}
+
 template <class E, unsigned M, unsigned K, class V>
 void load_a(Warp& w, const u32* operands, V (*a)[K]) {
   constexpr unsigned e = E::per_register;
   constexpr unsigned kRegisters = M * K / (32 * e);
   for (unsigned r = 0; r < kRegisters; ++r) {
-    const u32* from = reg<const u32>(w, operands[r]);
-    for (unsigned l = 0; l < kLanes; ++l) {
-      V* row = a[l / 4 + 8 * (r % 2)];
-      for (unsigned j = 0; j < e; ++j) row[column<E, K>(l % 4, j, r / 2)] = E::load(from[l], j);
+    alignas(64) V part[kLanes * e];
+    decode<E>(w, operands[r], part);
+    for (unsigned g = 0; g < 8; ++g) {
+      V* row = a[g + 8 * (r % 2)];
+      for (unsigned c = 0; c < 4 * e; ++c)
+        row[column<E, K>(c / e, c % e, r / 2)] = part[4 * e * g + c];
     }
   }
 }
@@ -40,9 +51,11 @@ void load_b(Warp& w, const u32* operands, V (*b)[8]) {
   constexpr unsigned e = E::per_register;
   constexpr unsigned kRegisters = 8 * K / (32 * e);
   for (unsigned r = 0; r < kRegisters; ++r) {
-    const u32* from = reg<const u32>(w, operands[r]);
-    for (unsigned l = 0; l < kLanes; ++l) {
-      for (unsigned j = 0; j < e; ++j) b[column<E, K>(l % 4, j, r)][l / 4] = E::load(from[l], j);
+    alignas(64) V part[kLanes * e];
+    decode<E>(w, operands[r], part);
+    for (unsigned c = 0; c < 4 * e; ++c) {
+      V* row = b[column<E, K>(c / e, c % e, r)];
+      for (unsigned g = 0; g < 8; ++g) row[g] = part[4 * e * g + c];
     }
   }
 }

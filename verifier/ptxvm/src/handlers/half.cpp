@@ -1,6 +1,7 @@
-// f16 and bf16 arithmetic, scalar and packed, and conversions from and to f32. Each result is the
-// correctly rounded one: f32 holds sums and products of f16 exactly enough (24 >= 2*11+2); fma and
-// bf16 go through f64 and rounding to odd.
+// f16 and bf16 arithmetic, scalar and packed, and conversions. A packed register is taken as 64
+// elements of 16 bits. Every result is the correctly rounded one: computed in f32 with rounding to
+// odd, which one more rounding to 11 or 8 bits makes right; bf16 products that leave f32's range go
+// through f64.
 
 #include "handlers/narrow.h"
 
@@ -11,6 +12,7 @@ struct F16 {
   static constexpr const char* name = "f16";
   static constexpr const char* pair = "f16x2";
   static constexpr u16 one = 0x3c00;
+  static constexpr bool may_leave_f32 = false;  // every product of two is exact in f32
   static float load(u16 h) { return half_to_float(h); }
   static u16 store(float x) { return float_to_half(x); }
   static u16 flush16(u16 h) { return (h & 0x7c00u) == 0 ? h & 0x8000u : h; }
@@ -19,6 +21,7 @@ struct BF16 {
   static constexpr const char* name = "bf16";
   static constexpr const char* pair = "bf16x2";
   static constexpr u16 one = 0x3f80;
+  static constexpr bool may_leave_f32 = true;
   static float load(u16 h) { return bf16_to_float(h); }
   static u16 store(float x) { return float_to_bf16(x); }
   static u16 flush16(u16 h) { return (h & 0x7f80u) == 0 ? h & 0x8000u : h; }
@@ -33,50 +36,83 @@ u16 finish(u16 h) {
   if (clamp == Clamp::Relu) r = !nan && (r & 0x8000u) != 0 ? u16{0} : r;
   return r;
 }
-template <class T, bool Ftz>
-double wide(u16 h) {
-  return static_cast<double>(T::load(Ftz ? T::flush16(h) : h));
+
+// p + c rounded to odd; the error term is Knuth's two-sum, exact where the sum does not overflow.
+template <class F>
+F sum_to_odd(F p, F c) {
+  using U = typename Bits<F>::type;
+  const F s = p + c;
+  const F t = s - p;
+  const F error = (p - (s - t)) + (c - t);
+  const U bits = bit_cast<U>(s);
+  const bool toward_zero = (error < 0) == (s > 0);  // the exact sum is nearer to zero than s
+  const U truncated = toward_zero ? bits - 1 : bits;
+  const bool usable = s - s == 0 && error != 0 && error - error == 0;
+  return bit_cast<F>(usable ? static_cast<U>(truncated | 1u) : bits);
 }
 
-// One value of type T: a double that is exact or rounded once, then to odd, then to T. A sum of two
-// bf16 may be inexact in f64 when the exponents are far apart; then it is no tie of bf16 either.
-template <class T, bool Z, Clamp C>
+// Operations on one element decoded to f32: `near` is exact or rounded to odd where the operands
+// allow it, `safe` tells whether they do, `any` always is.
 struct Add {
-  static u16 f(u16 a, u16 b) {
-    return finish<T, Z, C>(T::store(round_to_odd(wide<T, Z>(a) + wide<T, Z>(b))));
-  }
+  static float near(float a, float b, float) { return sum_to_odd(a, b); }
+  static bool safe(float, float, float) { return true; }
+  static double any(double a, double b, double) { return sum_to_odd(a, b); }
 };
-template <class T, bool Z, Clamp C>
 struct Sub {
-  static u16 f(u16 a, u16 b) {
-    return finish<T, Z, C>(T::store(round_to_odd(wide<T, Z>(a) - wide<T, Z>(b))));
-  }
+  static float near(float a, float b, float) { return sum_to_odd(a, -b); }
+  static bool safe(float, float, float) { return true; }
+  static double any(double a, double b, double) { return sum_to_odd(a, -b); }
 };
-template <class T, bool Z, Clamp C>
-struct Mul {
-  static u16 f(u16 a, u16 b) {
-    return finish<T, Z, C>(T::store(round_to_odd(wide<T, Z>(a) * wide<T, Z>(b))));
-  }
-};
-// a*b is exact in f64; the error of the sum with c (two-sum) decides the odd rounding of the
-// double.
-inline double sum_to_odd(double p, double c) {
-  const double s = p + c;
-  const double t = s - p;
-  const double error = (p - (s - t)) + (c - t);
-  const u64 bits = bit_cast<u64>(s);
-  const bool toward = (error < 0) == (s > 0);  // the exact sum is nearer to zero than s
-  const u64 truncated = toward ? bits - 1 : bits;
-  const bool finite = s - s == 0;
-  return bit_cast<double>(finite && error != 0 ? truncated | 1u : bits);
+inline bool exact_product(float a, float b) {
+  const float p = __builtin_fabsf(a * b);
+  return a == 0 || b == 0 || (p > 0x1p-100f && p < 0x1p120f);
 }
-template <class T, bool Z, Clamp C>
-struct Fma {
-  static u16 f(u16 a, u16 b, u16 c) {
-    return finish<T, Z, C>(
-        T::store(round_to_odd(sum_to_odd(wide<T, Z>(a) * wide<T, Z>(b), wide<T, Z>(c)))));
-  }
+struct Mul {
+  static float near(float a, float b, float) { return a * b; }
+  static bool safe(float a, float b, float) { return exact_product(a, b); }
+  static double any(double a, double b, double) { return a * b; }
 };
+struct Fma {
+  static float near(float a, float b, float c) { return sum_to_odd(a * b, c); }
+  static bool safe(float a, float b, float c) {
+    return exact_product(a, b) && __builtin_fabsf(c) < 0x1p120f;
+  }
+  static double any(double a, double b, double c) { return sum_to_odd(a * b, c); }
+};
+
+// N elements: 32, or 64 of packed registers, whose lane masks are doubled by working on a copy.
+template <class T, bool Ftz, Clamp clamp, unsigned Sources, unsigned N, class Op>
+const Ins* arithmetic(Warp& w, const Ins* ins) {
+  const u32 operands[3] = {ins->a, ins->b, ins->c};
+  alignas(64) float x[3][N];
+  alignas(64) u16 out[N];
+  for (unsigned s = 0; s < Sources; ++s) {
+    const u16* from = reg<const u16>(w, operands[s]);
+    for (unsigned i = 0; i < N; ++i) x[s][i] = T::load(Ftz ? T::flush16(from[i]) : from[i]);
+  }
+  u32 unsafe = 0;
+  for (unsigned i = 0; i < N; ++i) {
+    if constexpr (T::may_leave_f32)
+      unsafe |= Op::safe(x[0][i], x[1][i], Sources == 3 ? x[2][i] : 0.0f) ? 0u : 1u;
+    out[i] =
+        finish<T, Ftz, clamp>(T::store(Op::near(x[0][i], x[1][i], Sources == 3 ? x[2][i] : 0.0f)));
+  }
+  if (T::may_leave_f32 && KW_UNLIKELY(unsafe != 0)) {
+    for (unsigned i = 0; i < N; ++i) {
+      const double r = Op::any(x[0][i], x[1][i], Sources == 3 ? static_cast<double>(x[2][i]) : 0.0);
+      out[i] = finish<T, Ftz, clamp>(T::store(round_to_odd(r)));
+    }
+  }
+  if constexpr (N == kLanes) {
+    for_lanes(w, reg<u16>(w, ins->d), [&](unsigned l) { return out[l]; });
+  } else {
+    u32 pairs[kLanes];
+    std::memcpy(pairs, out, sizeof pairs);
+    for_lanes(w, reg<u32>(w, ins->d), [&](unsigned l) { return pairs[l]; });
+  }
+  KW_NEXT;
+}
+
 template <class T>
 u16 quiet(int h) {
   const u16 r = static_cast<u16>(h);
@@ -116,12 +152,6 @@ struct Packed {
     return Op::f(static_cast<u16>(a), static_cast<u16>(b)) |
            static_cast<u32>(Op::f(static_cast<u16>(a >> 16), static_cast<u16>(b >> 16))) << 16;
   }
-  static u32 f(u32 a, u32 b, u32 c) {
-    return Op::f(static_cast<u16>(a), static_cast<u16>(b), static_cast<u16>(c)) |
-           static_cast<u32>(Op::f(static_cast<u16>(a >> 16), static_cast<u16>(b >> 16),
-                                  static_cast<u16>(c >> 16)))
-               << 16;
-  }
 };
 template <class T, class Op>
 void one(Registry& r, const char* base, const char* mid) {
@@ -133,17 +163,18 @@ void two(Registry& r, const char* base, const char* mid) {
   add_binary<u16, u16, u16, Op>(r, base, mid, T::name);
   add_binary<u32, u32, u32, Packed<Op>>(r, base, mid, T::pair);
 }
-template <class T, class Op>
-void three(Registry& r, const char* base, const char* mid) {
-  add_ternary<u16, u16, u16, u16, Op>(r, base, mid, T::name);
-  add_ternary<u32, u32, u32, u32, Packed<Op>>(r, base, mid, T::pair);
+template <class T, bool Z, Clamp C, unsigned Sources, class Op>
+void add_op(Registry& r, const char* base, const char* mid) {
+  constexpr std::uint8_t c = Sources == 3 ? 1 : 0;
+  r.add(base, mid, T::name, arithmetic<T, Z, C, Sources, kLanes, Op>, {2, 2, 2, 2 * c});
+  r.add(base, mid, T::pair, arithmetic<T, Z, C, Sources, 2 * kLanes, Op>, {4, 4, 4, 4 * c});
 }
 template <class T, bool Z, Clamp C>
 void add_arithmetic(Registry& r, const char* mid) {
-  two<T, Add<T, Z, C>>(r, "add", mid);
-  two<T, Sub<T, Z, C>>(r, "sub", mid);
-  two<T, Mul<T, Z, C>>(r, "mul", mid);
-  three<T, Fma<T, Z, C>>(r, "fma", mid);
+  add_op<T, Z, C, 2, Add>(r, "add", mid);
+  add_op<T, Z, C, 2, Sub>(r, "sub", mid);
+  add_op<T, Z, C, 2, Mul>(r, "mul", mid);
+  add_op<T, Z, C, 3, Fma>(r, "fma", mid);
 }
 template <class T, bool Z>
 void add_other(Registry& r, const char* mid, const char* nan, const char* xorsign,
@@ -303,8 +334,8 @@ void register_half(Registry& r) {
   add_arithmetic<F16, false, Clamp::Sat>(r, "sat");
   add_arithmetic<F16, true, Clamp::Sat>(r, "ftz.sat");
   add_arithmetic<BF16, false, Clamp::None>(r, "");
-  three<F16, Fma<F16, false, Clamp::Relu>>(r, "fma", "relu");
-  three<BF16, Fma<BF16, false, Clamp::Relu>>(r, "fma", "relu");
+  add_op<F16, false, Clamp::Relu, 3, Fma>(r, "fma", "relu");
+  add_op<BF16, false, Clamp::Relu, 3, Fma>(r, "fma", "relu");
   add_other<F16, false>(r, "", "NaN", "xorsign.abs", "NaN.xorsign.abs");
   add_other<F16, true>(r, "ftz", "ftz.NaN", "ftz.xorsign.abs", "ftz.NaN.xorsign.abs");
   add_other<BF16, false>(r, "", "NaN", "xorsign.abs", "NaN.xorsign.abs");

@@ -1,6 +1,8 @@
 // ld and st of global, shared and local memory. The fast paths cover one region and aligned
 // addresses, with contiguous, uniform or scattered lanes; all else goes to access_slowly().
 
+#include <type_traits>
+
 #include "exec/access.h"
 #include "handlers/lanes.h"
 
@@ -14,56 +16,70 @@ struct Shape {
   u64 lo, hi, any_bits;
 };
 
-/// Fills Warp::address; N is the size of one lane's access.
-template <unsigned N>
-inline Shape find_shape(Warp& w, const Ins* ins) {
-  u64* const at = w.address;
-  if ((ins->y & AccessBits::kAddress32) != 0) {
-    const u32* a = reg<const u32>(w, ins->a);
-    const u32 offset = static_cast<u32>(ins->imm);
-    KW_LANES { at[l] = a[l] + offset; }
-  } else {
-    const u64* a = reg<const u64>(w, ins->a);
-    const u64 offset = ins->imm;
-    KW_LANES { at[l] = a[l] + offset; }
-  }
+// Addresses of the lanes, as wide as the register they come from.
+template <class T>
+struct Addresses {
+  alignas(64) T at[kLanes];
+};
+
+template <class T>
+inline void read_addresses(Warp& w, const Ins* ins, Addresses<T>& a) {
+  const T* base = reg<const T>(w, ins->a);
+  const T offset = static_cast<T>(ins->imm);
+  KW_LANES { a.at[l] = static_cast<T>(base[l] + offset); }
+}
+template <class T>
+inline void publish(Warp& w, const Addresses<T>& a) {
+  KW_LANES { w.address[l] = a.at[l]; }
+}
+
+/// N is the size of one lane's access.
+template <unsigned N, class T>
+inline Shape find_shape(const Warp& w, const Addresses<T>& addresses) {
+  using Signed = std::conditional_t<sizeof(T) == 4, s32, s64>;
+  const T* const at = addresses.at;
   Shape s{false, false, 0, 0, 0};
   const u32 m = w.mask;
   if (KW_LIKELY(m == kFullMask)) {
-    const u64 first = at[0];
-    u64 not_contiguous = 0, not_uniform = 0;
+    const T first = at[0];
+    T not_contiguous = 0, not_uniform = 0;
     for (unsigned l = 0; l < kLanes; ++l) {
-      not_contiguous |= at[l] - (first + l * N);
-      not_uniform |= at[l] ^ first;
-      s.any_bits |= at[l];
+      const T distance = static_cast<T>(at[l] - first);
+      not_contiguous = static_cast<T>(not_contiguous | (distance - l * N));
+      not_uniform = static_cast<T>(not_uniform | distance);
     }
     s.contiguous = not_contiguous == 0;
     s.uniform = not_uniform == 0;
+    s.any_bits =
+        first | (s.contiguous ? T{0} : not_uniform);  // multiples of N apart: aligned alike
     s.lo = s.hi = first;
     if (s.contiguous) {
-      s.hi = first + 31 * N;
+      s.hi = s.lo + 31 * N;
     } else if (!s.uniform) {
-      s64 lo = static_cast<s64>(first), hi = lo;
+      // As signed numbers: what is above half the address space lies in no region either way.
+      Signed lo = static_cast<Signed>(first), hi = lo;
       for (unsigned l = 0; l < kLanes; ++l) {
-        const s64 x = static_cast<s64>(at[l]);
+        const Signed x = static_cast<Signed>(at[l]);
         lo = x < lo ? x : lo;
         hi = x > hi ? x : hi;
       }
-      s.lo = static_cast<u64>(lo);
-      s.hi = static_cast<u64>(hi);
+      s.lo = static_cast<T>(lo);
+      s.hi = static_cast<T>(hi);
     }
     return s;
   }
-  const u64 first = at[__builtin_ctz(m | 0x80000000u)];
-  s64 lo = static_cast<s64>(first), hi = lo;
+  const T first = at[__builtin_ctz(m | 0x80000000u)];
+  Signed lo = static_cast<Signed>(first), hi = lo;
+  T any = 0;
   for (unsigned l = 0; l < kLanes; ++l) {
-    const s64 x = static_cast<s64>((m >> l & 1) != 0 ? at[l] : first);
-    lo = x < lo ? x : lo;
-    hi = x > hi ? x : hi;
-    s.any_bits |= static_cast<u64>(x);
+    const T x = (m >> l & 1) != 0 ? at[l] : first;
+    lo = static_cast<Signed>(x) < lo ? static_cast<Signed>(x) : lo;
+    hi = static_cast<Signed>(x) > hi ? static_cast<Signed>(x) : hi;
+    any = static_cast<T>(any | x);
   }
-  s.lo = static_cast<u64>(lo);
-  s.hi = static_cast<u64>(hi);
+  s.any_bits = any;
+  s.lo = static_cast<T>(lo);
+  s.hi = static_cast<T>(hi);
   return s;
 }
 
@@ -88,9 +104,9 @@ inline const Region* locate(Warp& w, const Ins* ins, const Shape& s, unsigned n,
   }
 }
 
-template <Where where>
-inline u64 lane_offset(const Warp& w, const Region& r, unsigned l) {
-  return where == Where::Local ? w.address[l] + u64{l} * w.local_stride : w.address[l] - r.lo;
+template <Where where, class T>
+inline u64 lane_offset(const Warp& w, const Addresses<T>& a, const Region& r, unsigned l) {
+  return where == Where::Local ? a.at[l] + u64{l} * w.local_stride : a.at[l] - r.lo;
 }
 
 template <unsigned N>
@@ -125,14 +141,15 @@ inline bool all_marked(const u8* marks) {
   return all == static_cast<T>(0x0101010101010101u);
 }
 
-template <unsigned N, Where where>
-inline bool all_initialised(const Warp& w, const Region& r, const Shape& s) {
+template <unsigned N, Where where, class T>
+inline bool all_initialised(const Warp& w, const Addresses<T>& a, const Region& r, const Shape& s) {
   if (s.contiguous && where != Where::Local)
     return all_marked<32 * N>(r.initialised + (s.lo - r.lo));
   if (s.uniform && where != Where::Local) return all_marked<N>(r.initialised + (s.lo - r.lo));
   bool good = true;
   for (unsigned l = 0; l < kLanes; ++l) {
-    if ((w.mask >> l & 1) != 0) good &= all_marked<N>(r.initialised + lane_offset<where>(w, r, l));
+    if ((w.mask >> l & 1) != 0)
+      good &= all_marked<N>(r.initialised + lane_offset<where>(w, a, r, l));
   }
   return good;
 }
@@ -143,30 +160,64 @@ inline void registers(Warp& w, const Ins* ins, R** out) {
   for (unsigned v = 0; v < V; ++v) out[v] = reg<R>(w, operands[v]);
 }
 
-template <class M, class R, unsigned V, Where where>
-const Ins* load(Warp& w, const Ins* ins) {
+#if defined(__SSE2__)
+// d[v][l] = element v of lane l's vector, for four lanes from `first` on; from(l) is where lane l's
+// is.
+template <class From>
+inline void load_vectors_of_4(u32* const* d, unsigned first, From from) {
+  __m128 row0 = _mm_loadu_ps(static_cast<const float*>(from(first)));
+  __m128 row1 = _mm_loadu_ps(static_cast<const float*>(from(first + 1)));
+  __m128 row2 = _mm_loadu_ps(static_cast<const float*>(from(first + 2)));
+  __m128 row3 = _mm_loadu_ps(static_cast<const float*>(from(first + 3)));
+  _MM_TRANSPOSE4_PS(row0, row1, row2, row3);
+  _mm_storeu_ps(reinterpret_cast<float*>(d[0] + first), row0);
+  _mm_storeu_ps(reinterpret_cast<float*>(d[1] + first), row1);
+  _mm_storeu_ps(reinterpret_cast<float*>(d[2] + first), row2);
+  _mm_storeu_ps(reinterpret_cast<float*>(d[3] + first), row3);
+}
+template <class To>
+inline void store_vectors_of_4(u32* const* d, unsigned first, To to) {
+  __m128 row0 = _mm_loadu_ps(reinterpret_cast<const float*>(d[0] + first));
+  __m128 row1 = _mm_loadu_ps(reinterpret_cast<const float*>(d[1] + first));
+  __m128 row2 = _mm_loadu_ps(reinterpret_cast<const float*>(d[2] + first));
+  __m128 row3 = _mm_loadu_ps(reinterpret_cast<const float*>(d[3] + first));
+  _MM_TRANSPOSE4_PS(row0, row1, row2, row3);
+  _mm_storeu_ps(static_cast<float*>(to(first)), row0);
+  _mm_storeu_ps(static_cast<float*>(to(first + 1)), row1);
+  _mm_storeu_ps(static_cast<float*>(to(first + 2)), row2);
+  _mm_storeu_ps(static_cast<float*>(to(first + 3)), row3);
+}
+template <class M, unsigned V>
+constexpr bool kTransposed = sizeof(M) == 4 && V == 4;
+#else
+template <class M, unsigned V>
+constexpr bool kTransposed = false;
+#endif
+
+template <class M, class R, unsigned V, Where where, class T>
+const Ins* load_at(Warp& w, const Ins* ins) {
   constexpr unsigned N = sizeof(M) * V;
-  const Shape s = find_shape<N>(w, ins);
+  Addresses<T> a;
+  read_addresses(w, ins, a);
+  const Shape s = find_shape<N>(w, a);
   Region local{};
   const Region* r = locate<where>(w, ins, s, N, local);
-  if (KW_UNLIKELY(r == nullptr || (s.any_bits & (N - 1)) != 0)) return access_slowly(w, ins);
-  if (w.track_initialised && KW_UNLIKELY(!(all_initialised<N, where>(w, *r, s))))
+  if (KW_UNLIKELY(r == nullptr || (s.any_bits & (N - 1)) != 0 ||
+                  (w.track_initialised && !all_initialised<N, where>(w, a, *r, s)))) {
+    publish(w, a);
     return access_slowly(w, ins);
-  if (KW_UNLIKELY(w.count_memory)) count_access(w, ins);
+  }
+  if (KW_UNLIKELY(w.count_memory)) {
+    publish(w, a);
+    count_access(w, ins);
+  }
   R* d[V];
   registers<M, R, V>(w, ins, d);
   const std::byte* host = r->host;
-  if (where != Where::Local && s.contiguous) {
+  if (where != Where::Local && s.contiguous && V == 1) {
     const M* from = reinterpret_cast<const M*>(host + (s.lo - r->lo));
-    if constexpr (V == 1) {
-      R* to = d[0];
-      KW_LANES { to[l] = static_cast<R>(from[l]); }
-    } else {
-      for (unsigned v = 0; v < V; ++v) {
-        R* to = d[v];
-        KW_LANES { to[l] = static_cast<R>(from[l * V + v]); }
-      }
-    }
+    R* to = d[0];
+    KW_LANES { to[l] = static_cast<R>(from[l]); }
   } else if (where != Where::Local && s.uniform) {
     const M* from = reinterpret_cast<const M*>(host + (s.lo - r->lo));
     for (unsigned v = 0; v < V; ++v) {
@@ -175,50 +226,74 @@ const Ins* load(Warp& w, const Ins* ins) {
       KW_LANES { to[l] = value; }
     }
   } else if (w.mask == kFullMask) {
-    for (unsigned l = 0; l < kLanes; ++l) {
-      const M* from = reinterpret_cast<const M*>(host + lane_offset<where>(w, *r, l));
-      for (unsigned v = 0; v < V; ++v) d[v][l] = static_cast<R>(from[v]);
+    if constexpr (kTransposed<M, V>) {
+      for (unsigned first = 0; first < kLanes; first += 4) {
+        load_vectors_of_4(d, first, [&](unsigned l) -> const void* {
+          return host + lane_offset<where>(w, a, *r, l);
+        });
+      }
+    } else {
+      for (unsigned l = 0; l < kLanes; ++l) {
+        const M* from = reinterpret_cast<const M*>(host + lane_offset<where>(w, a, *r, l));
+        for (unsigned v = 0; v < V; ++v) d[v][l] = static_cast<R>(from[v]);
+      }
     }
   } else {
     for (u32 m = w.mask; m != 0; m &= m - 1) {
       const unsigned l = static_cast<unsigned>(__builtin_ctz(m));
-      const M* from = reinterpret_cast<const M*>(host + lane_offset<where>(w, *r, l));
+      const M* from = reinterpret_cast<const M*>(host + lane_offset<where>(w, a, *r, l));
       for (unsigned v = 0; v < V; ++v) d[v][l] = static_cast<R>(from[v]);
     }
   }
   KW_NEXT;
 }
 
-template <class M, class R, unsigned V, Where where>
-const Ins* store(Warp& w, const Ins* ins) {
+template <class M, class R, unsigned V, Where where, class T>
+const Ins* store_at(Warp& w, const Ins* ins) {
   constexpr unsigned N = sizeof(M) * V;
-  const Shape s = find_shape<N>(w, ins);
+  Addresses<T> a;
+  read_addresses(w, ins, a);
+  const Shape s = find_shape<N>(w, a);
   Region local{};
   const Region* r = locate<where>(w, ins, s, N, local);
-  if (KW_UNLIKELY(r == nullptr || (s.any_bits & (N - 1)) != 0 || r->read_only))
+  if (KW_UNLIKELY(r == nullptr || (s.any_bits & (N - 1)) != 0 || r->read_only)) {
+    publish(w, a);
     return access_slowly(w, ins);
-  if (KW_UNLIKELY(w.count_memory)) count_access(w, ins);
+  }
+  if (KW_UNLIKELY(w.count_memory)) {
+    publish(w, a);
+    count_access(w, ins);
+  }
   R* d[V];
   registers<M, R, V>(w, ins, d);
-  if (where != Where::Local && s.contiguous) {
-    M* to = reinterpret_cast<M*>(r->host + (s.lo - r->lo));
-    if (w.track_initialised) std::memset(r->initialised + (s.lo - r->lo), 1, 32 * N);
-    if constexpr (V == 1) {
-      const R* from = d[0];
-      KW_LANES { to[l] = static_cast<M>(from[l]); }
+  const auto at = [&](unsigned l) -> void* { return r->host + lane_offset<where>(w, a, *r, l); };
+  if (w.track_initialised) {
+    if (where != Where::Local && s.contiguous) {
+      std::memset(r->initialised + (s.lo - r->lo), 1, 32 * N);
     } else {
-      for (unsigned l = 0; l < kLanes; ++l) {
-        for (unsigned v = 0; v < V; ++v) to[l * V + v] = static_cast<M>(d[v][l]);
+      for (u32 m = w.mask; m != 0; m &= m - 1) {
+        std::memset(
+            r->initialised + lane_offset<where>(w, a, *r, static_cast<unsigned>(__builtin_ctz(m))),
+            1, N);
       }
     }
-  } else {
-    for (u32 m = w.mask; m != 0; m &= m - 1) {
-      const unsigned l = static_cast<unsigned>(__builtin_ctz(m));
-      const u64 offset = lane_offset<where>(w, *r, l);
-      M* to = reinterpret_cast<M*>(r->host + offset);
-      for (unsigned v = 0; v < V; ++v) to[v] = static_cast<M>(d[v][l]);
-      if (w.track_initialised) std::memset(r->initialised + offset, 1, N);
+  }
+  if (where != Where::Local && s.contiguous && V == 1) {
+    M* to = reinterpret_cast<M*>(r->host + (s.lo - r->lo));
+    const R* from = d[0];
+    KW_LANES { to[l] = static_cast<M>(from[l]); }
+    KW_NEXT;
+  }
+  if constexpr (kTransposed<M, V>) {
+    if (w.mask == kFullMask) {
+      for (unsigned first = 0; first < kLanes; first += 4) store_vectors_of_4(d, first, at);
+      KW_NEXT;
     }
+  }
+  for (u32 m = w.mask; m != 0; m &= m - 1) {
+    const unsigned l = static_cast<unsigned>(__builtin_ctz(m));
+    M* to = static_cast<M*>(at(l));
+    for (unsigned v = 0; v < V; ++v) to[v] = static_cast<M>(d[v][l]);
   }
   KW_NEXT;
 }
@@ -233,20 +308,30 @@ const Ins* load_parameter(Warp& w, const Ins* ins) {
   KW_NEXT;
 }
 
+// 32-bit addresses (".n" after the shape) are for shared memory only.
+template <Where where, class M, class R, unsigned V>
+void add_load(Registry& r, const char* space, const char* shape, const char* narrow) {
+  r.add("$ld", space, shape, load_at<M, R, V, where, u64>, {width<R>(), 8, 0, 0});
+  if constexpr (where == Where::Shared) {
+    r.add("$ld.shared", shape, narrow, load_at<M, R, V, where, u32>, {width<R>(), 4, 0, 0});
+  }
+}
 template <Where where, class M, class R, unsigned V>
 void add_vector(Registry& r, const char* space, const char* shape) {
-  const std::uint8_t n = width<R>();
-  r.add("$ld", space, shape, load<M, R, V, where>, {n, 8, 0, 0});
-  r.add("$st", space, shape, store<M, R, V, where>, {n, 8, 0, 0});
+  add_load<where, M, R, V>(r, space, shape, "n");
+  r.add("$st", space, shape, store_at<M, R, V, where, u64>, {width<R>(), 8, 0, 0});
+  if constexpr (where == Where::Shared) {
+    r.add("$st.shared", shape, "n", store_at<M, R, V, where, u32>, {width<R>(), 4, 0, 0});
+  }
 }
 template <Where where>
 void add_space(Registry& r, const char* space) {
   add_vector<where, u8, u16, 1>(r, space, "u8.v1");
   add_vector<where, u8, u16, 2>(r, space, "u8.v2");
   add_vector<where, u8, u16, 4>(r, space, "u8.v4");
-  r.add("$ld", space, "s8.v1", load<s8, s16, 1, where>, {2, 8, 0, 0});
-  r.add("$ld", space, "s8.v2", load<s8, s16, 2, where>, {2, 8, 0, 0});
-  r.add("$ld", space, "s8.v4", load<s8, s16, 4, where>, {2, 8, 0, 0});
+  add_load<where, s8, s16, 1>(r, space, "s8.v1", "n");
+  add_load<where, s8, s16, 2>(r, space, "s8.v2", "n");
+  add_load<where, s8, s16, 4>(r, space, "s8.v4", "n");
   add_vector<where, u16, u16, 1>(r, space, "b16.v1");
   add_vector<where, u16, u16, 2>(r, space, "b16.v2");
   add_vector<where, u16, u16, 4>(r, space, "b16.v4");

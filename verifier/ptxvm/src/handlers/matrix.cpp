@@ -6,26 +6,29 @@
 namespace kw::ptxvm::KW_ISA {
 namespace {
 
+// Element formats: Code as it lies in the register, the number it stands for.
 struct F16 {
+  using Code = u16;
   static constexpr unsigned per_register = 2;
   static constexpr bool by_pairs = false;
   static constexpr int lowest = -14;
-  static float load(u32 r, unsigned j) { return half_to_float(static_cast<u16>(r >> (16 * j))); }
+  static float decode(u16 code) { return half_to_float(code); }
 };
 struct BF16 {
+  using Code = u16;
   static constexpr unsigned per_register = 2;
   static constexpr bool by_pairs = false;
   static constexpr int lowest = -126;
-  static float load(u32 r, unsigned j) {
-    return bit_cast<float>(j == 0 ? r << 16 : r & 0xffff0000u);
-  }
+  static float decode(u16 code) { return bf16_to_float(code); }
 };
 struct TF32 {  // the low 13 bits are ignored
+  using Code = u32;
   static constexpr unsigned per_register = 1;
   static constexpr bool by_pairs = false;
   static constexpr int lowest = -126;
-  static float load(u32 r, unsigned) { return bit_cast<float>(r & ~0x1fffu); }
+  static float decode(u32 code) { return bit_cast<float>(code & ~0x1fffu); }
 };
+
 // Rows of 8x8 matrices of b16. a: addresses (lanes 8 j .. 8 j + 7 give matrix j), x: matrices, z: 1
 // if transposed, y: access bits, extra: the registers.
 constexpr u32 kSharedSpace = 1;  // kw::ptxvm::Space::Shared
@@ -66,25 +69,28 @@ void count_rows(Warp& w, const Ins* ins) {
   w.mask = mask;
 }
 
+// Row r of matrix j is what lanes 4 r .. 4 r + 3 of register j hold, so a row is copied as it is.
 const Ins* load_matrix(Warp& w, const Ins* ins) {
   const Ins* next = nullptr;
   if (incomplete(w, ins, &next)) return next;
   row_addresses(w, ins);
   if (w.count_memory) count_rows(w, ins);
-  u16 m[4][8][8];
-  for (unsigned r = 0; r < 8 * ins->x; ++r) {
-    const std::byte* row = matrix_row(w, ins, r, false);
-    if (row != nullptr)
-      std::memcpy(m[r / 8][r % 8], row, 16);
-    else
-      std::memset(m[r / 8][r % 8], 0, 16);
-  }
   for (unsigned j = 0; j < ins->x; ++j) {
-    u32* d = reg<u32>(w, w.extra[ins->extra + j]);
-    for (unsigned l = 0; l < kLanes; ++l) {
-      const unsigned row = l / 4, column = 2 * (l % 4);
-      d[l] = ins->z != 0 ? m[j][column][row] | static_cast<u32>(m[j][column + 1][row]) << 16
-                         : m[j][row][column] | static_cast<u32>(m[j][row][column + 1]) << 16;
+    alignas(16) u16 m[8][8];
+    for (unsigned r = 0; r < 8; ++r) {
+      const std::byte* row = matrix_row(w, ins, 8 * j + r, false);
+      if (row != nullptr)
+        std::memcpy(m[r], row, 16);
+      else
+        std::memset(m[r], 0, 16);
+    }
+    u16* d = reg<u16>(w, w.extra[ins->extra + j]);
+    if (ins->z == 0) {
+      std::memcpy(d, m, sizeof m);
+    } else {
+      for (unsigned r = 0; r < 8; ++r) {
+        for (unsigned c = 0; c < 8; ++c) d[8 * r + c] = m[c][r];
+      }
     }
   }
   return ins + 1;
@@ -95,18 +101,15 @@ const Ins* store_matrix(Warp& w, const Ins* ins) {
   if (incomplete(w, ins, &next)) return next;
   row_addresses(w, ins);
   if (w.count_memory) count_rows(w, ins);
-  u16 m[4][8][8];
   for (unsigned j = 0; j < ins->x; ++j) {
-    const u32* s = reg<const u32>(w, w.extra[ins->extra + j]);
-    for (unsigned l = 0; l < kLanes; ++l) {
-      const unsigned row = l / 4, column = 2 * (l % 4);
-      (ins->z != 0 ? m[j][column][row] : m[j][row][column]) = static_cast<u16>(s[l]);
-      (ins->z != 0 ? m[j][column + 1][row] : m[j][row][column + 1]) = static_cast<u16>(s[l] >> 16);
+    const u16* s = reg<const u16>(w, w.extra[ins->extra + j]);
+    for (unsigned r = 0; r < 8; ++r) {
+      std::byte* row = matrix_row(w, ins, 8 * j + r, true);
+      if (row == nullptr) continue;
+      u16 out[8];
+      for (unsigned c = 0; c < 8; ++c) out[c] = ins->z == 0 ? s[8 * r + c] : s[8 * c + r];
+      std::memcpy(row, out, sizeof out);
     }
-  }
-  for (unsigned r = 0; r < 8 * ins->x; ++r) {
-    std::byte* row = matrix_row(w, ins, r, true);
-    if (row != nullptr) std::memcpy(row, m[r / 8][r % 8], 16);
   }
   return ins + 1;
 }
@@ -115,15 +118,12 @@ const Ins* store_matrix(Warp& w, const Ins* ins) {
 const Ins* transpose(Warp& w, const Ins* ins) {
   const Ins* next = nullptr;
   if (incomplete(w, ins, &next)) return next;
-  const u32* a = reg<const u32>(w, ins->a);
-  u32* d = reg<u32>(w, ins->d);
   u16 m[8][8];
-  for (unsigned l = 0; l < kLanes; ++l) {
-    m[l / 4][2 * (l % 4)] = static_cast<u16>(a[l]);
-    m[l / 4][2 * (l % 4) + 1] = static_cast<u16>(a[l] >> 16);
+  std::memcpy(m, reg<const u16>(w, ins->a), sizeof m);
+  u16* d = reg<u16>(w, ins->d);
+  for (unsigned r = 0; r < 8; ++r) {
+    for (unsigned c = 0; c < 8; ++c) d[8 * r + c] = m[c][r];
   }
-  for (unsigned l = 0; l < kLanes; ++l)
-    d[l] = m[2 * (l % 4)][l / 4] | static_cast<u32>(m[2 * (l % 4) + 1][l / 4]) << 16;
   return ins + 1;
 }
 

@@ -72,29 +72,34 @@ float accumulate_any(const float* a, const float* b, unsigned b_stride, float c)
   return finish_sum<model>(sum * back);
 }
 
+typedef float Float8 __attribute__((vector_size(32), may_alias));
+typedef s32 Int8x32 __attribute__((vector_size(32), may_alias));
+typedef double Double8 __attribute__((vector_size(64), may_alias));
+typedef s64 Long8 __attribute__((vector_size(64), may_alias));
+
 /// One step for a whole tile, from A column and B row `first` on. C becomes the result.
 template <Model model, unsigned M, unsigned Total>
 void accumulate_step(Product<M, Total>& p, unsigned first) {
   constexpr unsigned K = model.step;
-  alignas(64) s32 eb[K][8];
-  s32 ea[M][K];
-  alignas(64) s32 ec[M][8];
+  static_assert(K <= 16 && kFraction <= 25);
+  alignas(64) s32 ea[M * K], eb[K * 8], ec[M * 8];
   s32 lowest = 0, highest = 0;
-  const auto look = [&](float x, s32 least) {
-    const s32 e = exponent_of(x, least);
-    highest = e > highest ? e : highest;
-    if (e > -1024) lowest = e < lowest ? e : lowest;
-    return e;
+  const auto look = [&](const float* x, s32* e, unsigned count, s32 least) {
+    for (unsigned i = 0; i < count; ++i) {
+      const s32 exponent = exponent_of(x[i], least);
+      highest = exponent > highest ? exponent : highest;
+      const s32 low = exponent == -1024 ? 0 : exponent;
+      lowest = low < lowest ? low : lowest;
+      e[i] = exponent;
+    }
   };
-  for (unsigned k = 0; k < K; ++k) {
-    for (unsigned n = 0; n < 8; ++n) eb[k][n] = look(p.b[first + k][n], model.lowest_b);
+  if constexpr (K == Total) {
+    look(&p.a[0][0], ea, M * K, model.lowest_a);
+  } else {
+    for (unsigned m = 0; m < M; ++m) look(&p.a[m][first], ea + m * K, K, model.lowest_a);
   }
-  for (unsigned m = 0; m < M; ++m) {
-    for (unsigned k = 0; k < K; ++k) ea[m][k] = look(p.a[m][first + k], model.lowest_a);
-  }
-  for (unsigned m = 0; m < M; ++m) {
-    for (unsigned n = 0; n < 8; ++n) ec[m][n] = look(p.c[m][n], -126);
-  }
+  look(p.b[first], eb, K * 8, model.lowest_b);
+  look(p.c[0], ec, M * 8, -126);
   // Infinities and NaN have exponent 128.
   if (KW_UNLIKELY(highest > 45 || lowest < -45)) {
     for (unsigned m = 0; m < M; ++m) {
@@ -103,42 +108,35 @@ void accumulate_step(Product<M, Total>& p, unsigned first) {
     }
     return;
   }
-  // Every product and scale is exact in f32; sums of up to 9 terms below 2^(fraction + 2) fit 32
-  // bits.
-  static_assert(K <= 16 && kFraction <= 25);
+  // Every product and scale is exact in f32; half the products and C, each below 2^27, fit 32 bits.
   for (unsigned m = 0; m < M; ++m) {
-    alignas(64) s32 top[8], low[8], high[8];
-    alignas(64) float unit[8];
-    for (unsigned n = 0; n < 8; ++n) top[n] = ec[m][n];
+    const Float8 c = *reinterpret_cast<const Float8*>(p.c[m]);
+    Int8x32 top = *reinterpret_cast<const Int8x32*>(&ec[m * 8]);
     for (unsigned k = 0; k < K; ++k) {
-      for (unsigned n = 0; n < 8; ++n) {
-        const s32 e = ea[m][k] + eb[k][n];
-        top[n] = e > top[n] ? e : top[n];
-      }
+      const Int8x32 e = *reinterpret_cast<const Int8x32*>(&eb[k * 8]) + ea[m * K + k];
+      top = e > top ? e : top;
     }
-    for (unsigned n = 0; n < 8; ++n) {
-      top[n] = top[n] < -512 ? 0 : top[n];
-      unit[n] = bit_cast<float>(static_cast<u32>(kFraction - top[n] + 127) << 23);
-      low[n] = static_cast<s32>(p.c[m][n] * unit[n]);
-      high[n] = 0;
+    top = top < -512 ? Int8x32{} : top;
+    const Float8 unit = reinterpret_cast<Float8>((kFraction + 127 - top) << 23);
+    Int8x32 low = __builtin_convertvector(c * unit, Int8x32), high{};
+    for (unsigned k = 0; k < K / 2; ++k) {
+      const Float8 b = *reinterpret_cast<const Float8*>(p.b[first + k]);
+      low += __builtin_convertvector(p.a[m][first + k] * b * unit, Int8x32);
     }
-    for (unsigned k = 0; k < K; ++k) {
-      const float x = p.a[m][first + k];
-      s32* const sum = k < K / 2 ? low : high;
-      for (unsigned n = 0; n < 8; ++n) sum[n] += static_cast<s32>(x * p.b[first + k][n] * unit[n]);
+    for (unsigned k = K / 2; k < K; ++k) {
+      const Float8 b = *reinterpret_cast<const Float8*>(p.b[first + k]);
+      high += __builtin_convertvector(p.a[m][first + k] * b * unit, Int8x32);
     }
-    for (unsigned n = 0; n < 8; ++n) {
-      const double sum = static_cast<double>(low[n]) + static_cast<double>(high[n]);
-      const double value =
-          sum *
-          bit_cast<double>(static_cast<u64>(static_cast<s64>(top[n] - kFraction + 1023)) << 52);
-      float r;
-      if constexpr (model.half) {
-        r = finish_sum<model>(value);
-      } else {
-        r = static_cast<float>(bit_cast<double>(bit_cast<u64>(value) & ~((u64{1} << 29) - 1)));
-      }
-      p.c[m][n] = sum == 0 && p.c[m][n] == 0 ? p.c[m][n] + 0.0f : r;
+    const Double8 sum =
+        __builtin_convertvector(low, Double8) + __builtin_convertvector(high, Double8);
+    const Long8 scale = (__builtin_convertvector(top, Long8) + (1023 - kFraction)) << 52;
+    const Double8 value = sum * reinterpret_cast<Double8>(scale);
+    if constexpr (model.half) {
+      for (unsigned n = 0; n < 8; ++n) p.c[m][n] = finish_sum<model>(value[n]);
+    } else {
+      const Long8 kept = reinterpret_cast<Long8>(value) & ~((s64{1} << 29) - 1);
+      *reinterpret_cast<Float8*>(p.c[m]) =
+          __builtin_convertvector(reinterpret_cast<Double8>(kept), Float8);
     }
   }
 }

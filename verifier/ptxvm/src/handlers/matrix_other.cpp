@@ -10,13 +10,15 @@ struct Fp8 {
   static constexpr unsigned per_register = 4;
   static constexpr bool by_pairs = true;
   static constexpr int lowest = -14;
-  static float load(u32 r, unsigned j) { return fp8_to_float<F>(r >> (8 * j) & 0xff); }
+  using Code = u8;
+  static float decode(u8 code) { return fp8_to_float<F>(code); }
 };
 template <class T>
 struct Int8 {
   static constexpr unsigned per_register = 4;
   static constexpr bool by_pairs = false;
-  static s32 load(u32 r, unsigned j) { return static_cast<T>(r >> (8 * j)); }
+  using Code = u8;
+  static s32 decode(u8 code) { return static_cast<T>(code); }
 };
 
 // z: 1 for .satfinite.

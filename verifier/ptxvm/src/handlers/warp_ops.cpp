@@ -1,4 +1,4 @@
-// Operations between the lanes of a warp: shuffles, votes, match, redux, elect, bar.warp.sync.
+// Operations between the lanes of a warp: votes, match, redux, elect, bar.warp.sync.
 // extra[0] is the member mask's location. Lanes may name different masks at once (one per tile);
 // each group of equal masks works by itself.
 
@@ -38,56 +38,6 @@ void for_groups(Warp& w, const Ins* ins, Body body) {
     left &= ~group;
     body(group);
   }
-}
-
-enum class Shuffle { Up, Down, Butterfly, Index };
-
-// d: result, a: value, b: lane operand, c: clamp and segment mask; z: 1 if y is a predicate result.
-template <Shuffle mode>
-const Ins* shuffle(Warp& w, const Ins* ins) {
-  const Ins* next = nullptr;
-  if (waits(w, ins, &next)) return next;
-  const u32* a = operand<u32>(w, ins->a);
-  const u32* b = operand<u32>(w, ins->b);
-  const u32* c = operand<u32>(w, ins->c);
-  u32 out[kLanes], valid = 0;
-  for (u32 lane = 0; lane < kLanes; ++lane) {
-    const u32 by = b[lane] & 31, clamp = c[lane] & 31, segment = c[lane] >> 8 & 31;
-    const u32 last = (lane & segment) | (clamp & ~segment & 31);
-    const u32 first = lane & segment;
-    s32 from = 0;
-    bool in_range = false;
-    switch (mode) {
-      case Shuffle::Up:
-        from = static_cast<s32>(lane) - static_cast<s32>(by);
-        in_range = from >= static_cast<s32>(last);
-        break;
-      case Shuffle::Down:
-        from = static_cast<s32>(lane + by);
-        in_range = from <= static_cast<s32>(last);
-        break;
-      case Shuffle::Butterfly:
-        from = static_cast<s32>(lane ^ by);
-        in_range = from <= static_cast<s32>(last);
-        break;
-      case Shuffle::Index:
-        from = static_cast<s32>(first | (by & ~segment));
-        in_range = from <= static_cast<s32>(last);
-        break;
-    }
-    if (!in_range) from = static_cast<s32>(lane);
-    out[lane] = a[from & 31];
-    valid |= static_cast<u32>(in_range) << lane;
-  }
-  u32* d = operand<u32>(w, ins->d);
-  for (unsigned l = 0; l < kLanes; ++l) {
-    if ((w.mask >> l & 1) != 0) d[l] = out[l];
-  }
-  if (ins->z != 0) {
-    u32& p = *operand<u32>(w, ins->y);
-    p = (p & ~w.mask) | (valid & w.mask);
-  }
-  return ins + 1;
 }
 
 enum class Vote { All, Any, Uniform, Ballot };
@@ -234,10 +184,6 @@ void add_redux(Registry& r, const char* type) {
 }  // namespace
 
 void register_warp_ops(Registry& r) {
-  r.add("$shfl.up", shuffle<Shuffle::Up>, {4, 4, 4, 4});
-  r.add("$shfl.down", shuffle<Shuffle::Down>, {4, 4, 4, 4});
-  r.add("$shfl.bfly", shuffle<Shuffle::Butterfly>, {4, 4, 4, 4});
-  r.add("$shfl.idx", shuffle<Shuffle::Index>, {4, 4, 4, 4});
   r.add("$vote.all", vote<Vote::All>, {1, 1, 0, 0});
   r.add("$vote.any", vote<Vote::Any>, {1, 1, 0, 0});
   r.add("$vote.uni", vote<Vote::Uniform>, {1, 1, 0, 0});

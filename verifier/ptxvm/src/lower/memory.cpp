@@ -108,17 +108,25 @@ Status Lowering::load_store(In in, bool store) {
       KW_ASSIGN(registers[v], destination(in, *elements[v], lane_size, type));
     }
   }
-  KW_ASSIGN(Ins* const ins,
-            emit(in, fmt::format("{}.{}.{}.v{}", store ? "$st" : "$ld", where.name, shape, count)));
+  // Only shared memory is addressed with 32 bits; elsewhere a short address is extended.
+  Location base = at.base;
+  const bool narrow = at.narrow && where.name == "shared";
+  if (at.narrow && !narrow) {
+    base = scratch();
+    KW_RETURN_IF_ERROR(resize(in, at.base, 4, base, 8, false));
+  }
+  const std::string name = fmt::format("{}.{}.{}.v{}{}", store ? "$st" : "$ld", where.name, shape,
+                                       count, narrow ? ".n" : "");
+  KW_ASSIGN(Ins* const ins, emit(in, name));
   ins->d = registers[0];
   ins->b = registers[1];
   ins->c = registers[2];
   ins->x = registers[3];
-  ins->a = at.base;
+  ins->a = base;
   ins->imm = at.offset;
   ins->y = AccessBits::pack(bytes, count, where.space,
                             (store ? AccessBits::kStore : 0u) | (sign ? AccessBits::kSigned : 0u) |
-                                (at.narrow ? AccessBits::kAddress32 : 0u));
+                                (narrow ? AccessBits::kAddress32 : 0u));
   ins->cache = out_.cache_slots++;
   return {};
 }

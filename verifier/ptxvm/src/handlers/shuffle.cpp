@@ -1,0 +1,67 @@
+// shfl.sync.
+
+#include "exec/control.h"
+#include "handlers/lanes.h"
+
+namespace kw::ptxvm::KW_ISA {
+namespace {
+
+enum class Shuffle { Up, Down, Butterfly, Index };
+
+// d: result, a: value, b: lane operand, c: clamp and segment mask, extra: member mask; z: 1 if y is
+// a predicate result. PTX ISA, "shfl.sync".
+template <Shuffle mode>
+const Ins* shuffle(Warp& w, const Ins* ins) {
+  const u32* members = reg<const u32>(w, w.extra[ins->extra]);
+  u32 needed = 0;
+  for (unsigned l = 0; l < kLanes; ++l) needed |= (w.mask >> l & 1) != 0 ? members[l] : 0;
+  const Ins* next = nullptr;
+  if ((needed & w.live & ~w.mask) != 0 && must_wait_for_lanes(w, ins, needed, &next)) return next;
+  const u32* a = reg<const u32>(w, ins->a);
+  const u32* b = reg<const u32>(w, ins->b);
+  const u32* c = reg<const u32>(w, ins->c);
+  alignas(64) s32 from[kLanes];
+  alignas(64) s32 valid[kLanes];
+  alignas(64) u32 out[kLanes];
+  for (s32 lane = 0; lane < static_cast<s32>(kLanes); ++lane) {
+    const s32 by = static_cast<s32>(b[lane] & 31);
+    const s32 clamp = static_cast<s32>(c[lane] & 31), segment = static_cast<s32>(c[lane] >> 8 & 31);
+    const s32 last = (lane & segment) | (clamp & ~segment);
+    s32 source = 0;
+    switch (mode) {
+      case Shuffle::Up:
+        source = lane - by;
+        break;
+      case Shuffle::Down:
+        source = lane + by;
+        break;
+      case Shuffle::Butterfly:
+        source = lane ^ by;
+        break;
+      case Shuffle::Index:
+        source = (lane & segment) | (by & ~segment);
+        break;
+    }
+    const bool in_range = mode == Shuffle::Up ? source >= last : source <= last;
+    valid[lane] = in_range ? -1 : 0;
+    from[lane] = in_range ? source & 31 : lane;
+  }
+  for (unsigned l = 0; l < kLanes; ++l) out[l] = a[from[l]];
+  for_lanes(w, reg<u32>(w, ins->d), [&](unsigned l) { return out[l]; });
+  if (ins->z != 0) {
+    u32& p = mask_reg(w, ins->y);
+    p = (p & ~w.mask) | (sign_mask(valid) & w.mask);
+  }
+  return ins + 1;
+}
+
+}  // namespace
+
+void register_shuffle(Registry& r) {
+  r.add("$shfl.up", shuffle<Shuffle::Up>, {4, 4, 4, 4});
+  r.add("$shfl.down", shuffle<Shuffle::Down>, {4, 4, 4, 4});
+  r.add("$shfl.bfly", shuffle<Shuffle::Butterfly>, {4, 4, 4, 4});
+  r.add("$shfl.idx", shuffle<Shuffle::Index>, {4, 4, 4, 4});
+}
+
+}  // namespace kw::ptxvm::KW_ISA
