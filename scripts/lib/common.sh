@@ -6,7 +6,7 @@ cd "$KW_ROOT"
 
 # Debian 12 names. Ubuntu 24.04 has the same names; it is untried.
 KW_BUILD_PACKAGES=(g++ cmake ninja-build make pkg-config ca-certificates
-  libboost-dev libcli11-dev libcurl4-openssl-dev libexpected-dev libfmt-dev libseccomp-dev libsqlite3-dev
+  libboost-dev libcli11-dev libcurl4-openssl-dev libexpected-dev libfmt-dev libsqlite3-dev
   nlohmann-json3-dev zlib1g-dev)
 KW_TEST_PACKAGES=(libgtest-dev libgmock-dev libbenchmark-dev git procps)
 KW_WHEEL_PACKAGES=(python3-minimal python3-pip)
