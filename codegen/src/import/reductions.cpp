@@ -199,7 +199,9 @@ Builder softmax(bool logarithm) {
       const E max{&im, im.at_broadcast(results[0], p)};
       const E sum = E{&im, im.at_broadcast(results[1], p)} + (max - max);
       const E shifted = value(p) - max;
-      return logarithm ? (shifted - sum.apply(Op::Log)).id : (shifted.apply(Op::Exp) / sum).id;
+      if (logarithm) return (shifted - sum.apply(Op::Log)).id;
+      // One division a row instead of one an element; 1 <= sum, so the reciprocal is harmless.
+      return (shifted.apply(Op::Exp) * sum.apply(Op::Reciprocal)).id;
     });
   };
 }

@@ -288,7 +288,7 @@ const std::vector<const RowForm*>& along_row_forms() {
   static const HeldForm held;
   static const LoopedForm looped;
   static const SplitForm split;
-  static const std::vector<const RowForm*> forms = {&held, &looped, &split};
+  static const std::vector<const RowForm*> forms = {&held, &shared_row_form(), &looped, &split};
   return forms;
 }
 
