@@ -43,6 +43,18 @@ __device__ __forceinline__ float dot4(const float4& a, const float4& b, float su
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
 
+/// Elements k .. k+3 of one vector, however the vectors lie; zeros past k_end.
+template <class X>
+__device__ __forceinline__ float4 load_four_of_k(const X& x, int batch, int vector, int k,
+                                                 int vectors, int k_end) {
+  if constexpr (X::kRunsAlongK) {
+    return load_quad<false>(x, batch, vector, k, vectors, k_end);
+  } else {
+    const auto one = [&](int at) { return at < k_end ? x.at(batch, vector, at) : 0.f; };
+    return make_float4(one(k), one(k + 1), one(k + 2), one(k + 3));
+  }
+}
+
 template <int Rows, int Vectors, int Unroll, class W, class X, class Sink>
 __device__ __forceinline__ void gemv_along_k(const GemvProblem& p, const W& w, const X& x,
                                              const Sink& sink) {
@@ -68,7 +80,7 @@ __device__ __forceinline__ void gemv_along_k(const GemvProblem& p, const W& w, c
     for (int u = 0; u < Unroll; ++u) {
 #pragma unroll
       for (int v = 0; v < Vectors; ++v) {
-        const float4 b = load_quad<false>(x, x_batch, v, k0 + u * kGemvThreads * 4, Vectors, k_end);
+        const float4 b = load_four_of_k(x, x_batch, v, k0 + u * kGemvThreads * 4, Vectors, k_end);
 #pragma unroll
         for (int r = 0; r < Rows; ++r) acc[r][v] = dot4(a[u][r], b, acc[r][v]);
       }

@@ -41,7 +41,7 @@ __device__ __forceinline__ void gemv_decode(const GemvProblem& p, const DecodeRo
   const int quads = (k_end - k_begin) / 4;
   for (int i = tid; i < Vectors * quads; i += kDecodeWarps * 32) {
     const int vector = i / quads, quad = i % quads, run = quad / kQuads;
-    const float4 v = load_quad<false>(x, 0, vector, k_begin + quad * 4, Vectors, k_end);
+    const float4 v = load_four_of_k(x, 0, vector, k_begin + quad * 4, Vectors, k_end);
     turned[((vector * steps + run / 32) * kQuads + quad % kQuads) * 32 + run % 32] = v;
     careful |= !(ordinary(v.x) && ordinary(v.y) && ordinary(v.z) && ordinary(v.w));
   }

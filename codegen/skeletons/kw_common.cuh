@@ -17,7 +17,7 @@ __device__ __forceinline__ bool kw_min(bool a, bool b) { return a && b; }
 
 template <class T>
 __device__ __forceinline__ T kw_sign(T a) {
-  return a > T(0) ? T(1) : (a < T(0) ? T(-1) : (a != a ? a : T(0)));
+  return a > T(0) ? T(1) : (a < T(0) ? T(-1) : T(0));
 }
 /// Python's remainder: the sign of the divisor.
 __device__ __forceinline__ float kw_remainder(float a, float b) {

@@ -57,6 +57,8 @@ std::string_view function_name(Op op) {
       return "tanh";
     case Op::Erf:
       return "erf";
+    case Op::Erfc:
+      return "erfc";
     case Op::Floor:
       return "floor";
     case Op::Ceil:

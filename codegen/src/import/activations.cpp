@@ -135,6 +135,21 @@ Result<ScalarId> threshold(Importer& im, const Values& v) {
   return choose(x.apply(Op::Le, x.number(limit)), x.number(value), x).id;
 }
 
+/// a * sigmoid(b) of the halves a, b of a dimension.
+Status glu(Importer& im, std::string_view) {
+  KW_ASSIGN(const Lazy x, im.input(0));
+  KW_ASSIGN(std::int64_t dim, attr_int_or(im.node(), "dim", -1));
+  KW_ASSIGN(dim, im.dim_in(dim, x.shape.size()));
+  const auto d = static_cast<std::size_t>(dim);
+  if (x.shape.empty() || x.shape[d] % 2 != 0) return im.refuse("an odd extent");
+  const std::int64_t half = x.shape[d] / 2;
+  return im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
+    Importer::Point gate = p;
+    gate.at[d] = gate.at[d] + Index(half);
+    return (E{&im, im.at(x, p)} * E{&im, im.at(x, gate)}.apply(Op::Sigmoid)).id;
+  });
+}
+
 }  // namespace
 
 void add_activations(BuilderTable& t) {
@@ -160,6 +175,7 @@ void add_activations(BuilderTable& t) {
   add("aten.softshrink", softshrink);
   add("aten.hardshrink", hardshrink);
   add("aten.threshold", threshold);
+  t["aten.glu"] = glu;
   t["aten._prelu_kernel"] = pointwise(2, Promotion::ToOutput, prelu);
 }
 

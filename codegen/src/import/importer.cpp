@@ -211,6 +211,17 @@ Result<std::vector<Lazy>> Importer::reduce(const Shape& shape,
     stage.kind = Stage::Kind::Map;
     stage.combiner = Combiner::None;
   }
+  // Results share their coordinates, so a temporary takes the shape of the output beside it.
+  for (const int to : direct) {
+    if (to < 0) continue;
+    const Shape& declared = output_value(static_cast<std::size_t>(to)).shape;
+    if (count_of(declared) != count_of(kept)) {
+      return refuse("output '{}' is declared {}, but the reduction gives {}",
+                    output_value(static_cast<std::size_t>(to)).name, to_string(declared),
+                    to_string(kept));
+    }
+    kept = declared;
+  }
   std::vector<Lazy> lazies;
   for (std::size_t r = 0; r < results; ++r) {
     const int to = r < direct.size() ? direct[r] : -1;
@@ -218,13 +229,6 @@ Result<std::vector<Lazy>> Importer::reduce(const Shape& shape,
     const TensorId tensor =
         to >= 0 ? make_output(static_cast<std::size_t>(to)) : make_temporary(kept, result_type);
     stage.results.push_back(tensor);
-    if (to >= 0) {
-      const Shape& declared = program_.tensor(tensor).shape;
-      if (count_of(declared) != count_of(kept)) {
-        return refuse("output '{}' is declared {}, but the reduction gives {}",
-                      program_.tensor(tensor).name, to_string(declared), to_string(kept));
-      }
-    }
     if (stage.store.empty()) stage.store = point_of(program_.tensor(tensor).shape).at;
     lazies.push_back(load_of(tensor));
     if (to >= 0) bind(static_cast<std::size_t>(to), tensor);

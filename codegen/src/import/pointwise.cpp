@@ -304,6 +304,7 @@ void add_pointwise(BuilderTable& t) {
   function("aten.tanh", Op::Tanh);
   function("aten.sigmoid", Op::Sigmoid);
   function("aten.erf", Op::Erf);
+  function("aten.erfc", Op::Erfc);
   function("aten.floor", Op::Floor);
   function("aten.ceil", Op::Ceil);
   function("aten.round", Op::Round);
@@ -314,6 +315,11 @@ void add_pointwise(BuilderTable& t) {
     return Result<ScalarId>((a * a).id);
   });
   t["aten.isnan"] = pointwise(1, Promotion::None, unary(Op::IsNan));
+  t["aten.isfinite"] = pointwise(1, Promotion::None, [](Importer& im, const auto& x) {
+    const E a{&im, x[0]};
+    const E special = a.apply(Op::IsNan).apply(Op::Or, a.apply(Op::IsInf));
+    return Result<ScalarId>(special.apply(Op::Not).id);
+  });
   t["aten.isinf"] = pointwise(1, Promotion::None, unary(Op::IsInf));
 
   arithmetic("aten.add", add_scaled(1, false));
@@ -355,7 +361,7 @@ void add_pointwise(BuilderTable& t) {
   t["aten.bitwise_or"] = pointwise(2, Promotion::Common, binary(Op::Or));
   t["aten.bitwise_xor"] = pointwise(2, Promotion::Common, binary(Op::Xor));
   t["aten.bitwise_not"] = pointwise(1, Promotion::None, unary(Op::Not));
-  t["aten.where"] = pointwise(3, Promotion::None, where);
+  t["aten.where"] = pointwise(3, Promotion::None, where);  // the third may be a number
   t["aten.masked_fill"] = [](Importer& im, std::string_view overload) {
     return pointwise(im.node().inputs.size(), Promotion::None, masked_fill)(im, overload);
   };

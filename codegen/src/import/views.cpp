@@ -350,6 +350,33 @@ Status diag(Importer& im, std::string_view) {
   return im.define(0, {im.scalars().select(im.scalars().add(on), value, zero), shape});
 }
 
+/// The last dimension runs along the diagonal of dim1 and dim2.
+Status diagonal(Importer& im, std::string_view) {
+  KW_ASSIGN(const Lazy x, im.input(0));
+  KW_ASSIGN(const std::int64_t offset, attr_int_or(im.node(), "offset", 0));
+  KW_ASSIGN(std::int64_t row, attr_int_or(im.node(), "dim1", 0));
+  KW_ASSIGN(std::int64_t column, attr_int_or(im.node(), "dim2", 1));
+  KW_ASSIGN(row, im.dim_in(row, x.shape.size()));
+  KW_ASSIGN(column, im.dim_in(column, x.shape.size()));
+  const Shape& shape = im.output_value().shape;
+  if (row == column || shape.size() + 1 != x.shape.size())
+    return im.refuse("two dimensions are needed");
+  const std::vector<Index> out = identity(shape);
+  std::vector<Index> at;
+  std::size_t next = 0;
+  for (std::size_t d = 0; d < x.shape.size(); ++d) {
+    const auto dim = static_cast<std::int64_t>(d);
+    if (dim == row) {
+      at.push_back(out.back() + Index(std::max<std::int64_t>(-offset, 0)));
+    } else if (dim == column) {
+      at.push_back(out.back() + Index(std::max<std::int64_t>(offset, 0)));
+    } else {
+      at.push_back(out[next++]);
+    }
+  }
+  return im.define(0, viewed(im, x, shape, at));
+}
+
 Status dropout(Importer& im, std::string_view overload) {
   KW_ASSIGN(const double p, attr_number_or(im.node(), "p", 0.5));
   KW_ASSIGN(const bool train, attr_bool_or(im.node(), "train", false));
@@ -392,6 +419,7 @@ void add_views(BuilderTable& t) {
   t["aten.tril"] = [](Importer& im, std::string_view) { return triangle(im, true); };
   t["aten.triu"] = [](Importer& im, std::string_view) { return triangle(im, false); };
   t["aten.diag"] = diag;
+  t["aten.diagonal"] = diagonal;
   t["aten.dropout"] = dropout;
   t["aten.feature_dropout"] = dropout;
 }

@@ -182,6 +182,7 @@ double operations_of(const Scalars& scalars, const std::vector<ScalarId>& roots)
         case Op::Sigmoid:
         case Op::Tanh:
         case Op::Erf:
+        case Op::Erfc:
         case Op::Expm1:
         case Op::Log1p:
         case Op::Log10:

@@ -50,6 +50,7 @@ enum class Op {
   Tanh,
   Sigmoid,
   Erf,
+  Erfc,
   Floor,
   Ceil,
   Round,  // ties to even

@@ -1,0 +1,36 @@
+// Every source emitted at original shapes compiles for the device it is meant for, and keeps what
+// it holds in registers.
+
+#include <gtest/gtest.h>
+
+#include "tasks.h"
+#include "vm_scene.h"
+
+namespace kw::codegen {
+namespace {
+
+TEST(Compiles, EverySourceOfEveryOriginalTask) {
+  if (!testing_vm::compiler().info()) GTEST_SKIP() << "no NVRTC here";
+  for (const auto& [name, task, small] : testing_tasks::all_tasks()) {
+    if (small) continue;
+    const auto candidates = generate(task, testing_tasks::h100(), 3);
+    ASSERT_TRUE(candidates) << name << ": " << candidates.error().message;
+    for (const Candidate& candidate : *candidates) {
+      const auto compiled = testing_vm::compiler().compile({candidate.source, "sm_90", {}}, {});
+      ASSERT_TRUE(compiled) << compiled.error().message;
+      if (const auto* failed = std::get_if<CompileFailure>(&*compiled)) {
+        ADD_FAILURE() << name << " " << candidate.cover << ": "
+                      << (failed->diagnostics.empty() ? "" : failed->diagnostics.front().text);
+        continue;
+      }
+      const bool contraction = candidate.cover.find("contraction") != std::string::npos;
+      for (const auto& [kernel, used] : std::get<CompiledModule>(*compiled).kernels) {
+        if (!contraction)
+          EXPECT_EQ(used.local_bytes, 0) << name << " " << candidate.cover << " " << kernel;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kw::codegen
