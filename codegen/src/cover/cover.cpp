@@ -21,6 +21,18 @@ void keep_cheapest(std::vector<Partial>& partials, std::size_t count) {
   if (partials.size() > count) partials.resize(count);
 }
 
+std::vector<int> cuts_of(const Cover& cover) {
+  std::vector<int> cuts;
+  for (const Piece& piece : cover.pieces) cuts.push_back(piece.last);
+  return cuts;
+}
+
+/// Whether every cut of `coarse` is one of `fine` too.
+bool refines(const Cover& fine, const Cover& coarse) {
+  const std::vector<int> inner = cuts_of(fine), outer = cuts_of(coarse);
+  return std::includes(inner.begin(), inner.end(), outer.begin(), outer.end());
+}
+
 std::vector<Piece> pieces_of(Program& program, const Target& target, int first, int last) {
   std::vector<Piece> pieces;
   const Region region = make_region(program, first, last);
@@ -78,7 +90,8 @@ std::string Cover::text() const {
 
 std::vector<Cover> best_covers(Program& program, const Target& target, int count) {
   const std::size_t n = program.stages.size();
-  const auto keep = static_cast<std::size_t>(std::max(count, 1));
+  // More than asked for: covers that only cut a better one into pieces are left out at the end.
+  const auto keep = static_cast<std::size_t>(std::max(4 * count, 1));
   std::vector<std::vector<Partial>> best(n + 1);
   best[0].push_back({});
   for (std::size_t end = 1; end <= n; ++end) {
@@ -104,7 +117,12 @@ std::vector<Cover> best_covers(Program& program, const Target& target, int count
       step = &best[at][step->previous];
     }
     std::reverse(cover.pieces.begin(), cover.pieces.end());
-    covers.push_back(std::move(cover));
+    const bool only_cuts = std::any_of(covers.begin(), covers.end(), [&](const Cover& better) {
+      return better.pieces.size() < cover.pieces.size() && refines(cover, better);
+    });
+    if (!only_cuts && covers.size() < static_cast<std::size_t>(std::max(count, 1))) {
+      covers.push_back(std::move(cover));
+    }
   }
   return covers;
 }

@@ -28,7 +28,8 @@ struct Cover {
 /// Intervals longer than this are not offered to skeletons.
 inline constexpr int kLongestRegion = 32;
 
-/// The `count` cheapest covers, cheapest first, fallbacks only where nothing else matches.
+/// The `count` cheapest covers, cheapest first, fallbacks only where nothing else matches. A cover
+/// that merely cuts a cheaper one's pieces is not among them.
 std::vector<Cover> best_covers(Program& program, const Target& target, int count);
 /// Every stage by the generic loop nest.
 Cover fallback_cover(Program& program, const Target& target);

@@ -62,11 +62,6 @@ std::int64_t slice_bytes(const RowContext& c, const SharedParameters& p, std::in
   return slice_vectors(c, p) * p.vector * 4 * floats;
 }
 
-/// What lets two blocks run on an SM.
-std::int64_t half_of_shared(const Target& target) {
-  return target.shared_per_block / 2 - kStateBytes;
-}
-
 class SharedForm final : public RowForm {
  public:
   std::string_view name() const override { return "shared"; }
@@ -76,10 +71,9 @@ class SharedForm final : public RowForm {
     if (!floats) return std::nullopt;
     const SharedParameters p = heuristic(c, *floats);
     if (slice_bytes(c, p, *floats) + kStateBytes > c.target.shared_per_block) return std::nullopt;
-    // A block reads, then computes, then writes. Two on an SM overlap; one alone leaves memory idle
-    // for its barriers and its successor's start. (A model: clusters are not yet timed.)
-    const bool alone = slice_bytes(c, p, *floats) > half_of_shared(c.target);
-    const double share = alone ? 1.35 : 1.15;
+    // A block reads, then computes, then writes; two on an SM overlap. Clusters have not been timed
+    // on a device yet and rank just behind `looped`, which has: the race decides.
+    const double share = p.cluster > 1 ? 1.52 : 1.15;
     const double bytes = c.read_bytes() + c.late_bytes() + c.write_bytes();
     return row_cost(c, share * bytes, c.operations(),
                     static_cast<double>(c.rows.rows * p.cluster * p.threads), 1);
@@ -133,7 +127,7 @@ class SharedForm final : public RowForm {
     p.vector = c.widest();
     // Two blocks of an SM overlap each other's reading and writing, where a cluster can be so
     // large.
-    const std::int64_t half = half_of_shared(c.target);
+    const std::int64_t half = c.target.shared_per_block / 2 - kStateBytes;
     while (p.cluster < most_cluster(c.target) && slice_bytes(c, p, floats) > half) p.cluster *= 2;
     const bool alone = slice_bytes(c, p, floats) > half;
     p.threads = alone ? 1024 : 512;

@@ -62,6 +62,21 @@ std::int64_t widest_vector(const Program& program, const Region& region) {
   return bytes ? 8 : usual_vector(program, region);
 }
 
+/// What a flat pass reads again: an input that is broadcast over outer dimensions comes back once
+/// for each of them, and one that is not small against the L2 cache comes from memory.
+double read_again(const Program& program, const Region& region, std::int64_t count,
+                  const Target& target) {
+  double bytes = 0;
+  for (const TensorId t : region.inputs) {
+    const Tensor& tensor = program.tensor(t);
+    const std::int64_t elements = count_of(tensor.shape);
+    const double once = static_cast<double>(elements) * static_cast<double>(size_of(tensor.dtype));
+    if (elements >= count || once < static_cast<double>(target.l2_bytes) / 4) continue;
+    bytes += once * static_cast<double>(count / elements - 1);
+  }
+  return bytes;
+}
+
 /// Schedule of the stream skeleton.
 struct StreamParameters {
   std::int64_t vector = 4;   // elements per access
@@ -93,7 +108,7 @@ class StreamSkeleton final : public Skeleton {
       if (count_of(stage.extents) != count) return {};
     }
     Work work;
-    work.bytes = minimal_bytes(program, region);
+    work.bytes = minimal_bytes(program, region) + read_again(program, region, count, target);
     std::vector<ScalarId> bodies;
     for (int s = region.first; s <= region.last; ++s) {
       bodies.push_back(program.stages[static_cast<std::size_t>(s)].body);
