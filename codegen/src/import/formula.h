@@ -49,6 +49,13 @@ enum class Promotion {
 Builder pointwise(std::size_t arity, Promotion promotion, Formula formula,
                   std::string scalar_name = "other");
 
+/// The lazy whose element at output coordinates v is `in` at `coordinates(v)`.
+Lazy viewed(Importer& importer, const Lazy& in, Shape shape, const std::vector<Index>& coordinates);
+/// The coordinates of a shape themselves.
+std::vector<Index> identity(const Shape& shape);
+/// Same elements in the same order under another shape.
+Lazy reshaped(Importer& importer, const Lazy& x, const Shape& shape);
+
 /// Shape of operands broadcast together, aligned at the right.
 Result<Shape> broadcast(Importer& importer, const std::vector<Shape>& shapes);
 
