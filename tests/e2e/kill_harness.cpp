@@ -35,9 +35,9 @@ Reply script(std::size_t, const std::string& body) {
   const bool second = body.find("Answer again") != std::string::npos;
   Reply reply;
   reply.text = second ? good_relu_answer() : wrong_relu_answer();
-  reply.delay = 100ms;
+  reply.delay = 300ms;
   reply.piece = 200;
-  reply.piece_delay = 10ms;
+  reply.piece_delay = 20ms;
   return reply;
 }
 
@@ -69,7 +69,7 @@ void expect_no_step_repeated(store::Store& store, const std::string& id) {
 
 }  // namespace
 
-void survive(std::uint64_t seed, int kills, std::chrono::milliseconds life) {
+void survive(std::uint64_t seed, int kills, std::chrono::milliseconds life, int& struck) {
   RandomStream random(seed, purpose("test.kill"));
   ScriptedEndpoint endpoint(script);
   const fakes::TempDir dir;
@@ -80,6 +80,7 @@ void survive(std::uint64_t seed, int kills, std::chrono::milliseconds life) {
         static_cast<std::int64_t>(random.uniform() * static_cast<double>(life.count())));
     if (program.wait(moment)) break;  // it ended before
     killed.push_back(Clock::now());
+    ++struck;
     program.signal(SIGKILL);
     ASSERT_TRUE(program.wait(10s));
   }

@@ -8,8 +8,9 @@
 
 namespace kw::e2e {
 
-/// Kills a job `kills` times at random moments of `life`, then lets it end and looks.
-void survive(std::uint64_t seed, int kills, std::chrono::milliseconds life);
+/// Kills a job up to `kills` times, each uniformly within `life` of its (re)start, then lets it end
+/// and looks. Adds to `struck` the kills that found the job alive.
+void survive(std::uint64_t seed, int kills, std::chrono::milliseconds life, int& struck);
 /// How long the job takes when nobody disturbs it.
 std::chrono::milliseconds undisturbed();
 

@@ -27,6 +27,8 @@ TEST(Losers, SleepingForkingCompilingAndStreamingLanesAreGoneTwoSecondsAfterAnAc
   const auto client = make_curl_client();
   compile::CompileService compiler({.processes = 4});
   std::atomic<int> begun = 0;
+  std::atomic<std::size_t> busy_processes = 0;
+  std::atomic<int> busy_connections = 0;
   std::string bomb = "template <int N> struct F { enum { v = F<N-1>::v + F<N-2>::v }; };\n";
   for (int i = 0; i < 300; ++i) {
     bomb += fmt::format("template <int N> struct G{} {{ enum {{ v = G{}<N+1>::v * 2 }}; }};\n", i,
@@ -43,6 +45,8 @@ TEST(Losers, SleepingForkingCompilingAndStreamingLanesAreGoneTwoSecondsAfterAnAc
     if (!ask) {
       while (begun < 16 && !stop.stop_requested()) std::this_thread::sleep_for(5ms);
       fakes::sleep_until_stopped(stop, 200ms);
+      busy_processes = living_descendants().size();
+      busy_connections = endpoint.open_connections();
       return fakes::proposes(context, ProposerKind::Template, {"winner"});
     }
     ++begun;
@@ -103,6 +107,8 @@ TEST(Losers, SleepingForkingCompilingAndStreamingLanesAreGoneTwoSecondsAfterAnAc
   ASSERT_TRUE(state) << state.error().message;
   ASSERT_EQ(state->winner, "winner");
   ASSERT_EQ(begun, 16);
+  ASSERT_EQ(busy_connections, 4) << "the streaming lanes were at work";
+  ASSERT_GT(busy_processes, 4u * 5u) << "the forking lanes were at work";
 
   const auto deadline = std::chrono::steady_clock::now() + 2s;
   // Compile processes are kept warm, idle, for the next candidate: they are nobody's.
