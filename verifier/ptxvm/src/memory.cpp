@@ -154,7 +154,7 @@ bool Memory::is_initialised(std::uint64_t address, std::uint64_t size) const noe
   const Allocation* in = find(address);
   if (in == nullptr || size > in->size || address - in->address > in->size - size) return size == 0;
   const std::uint8_t* begin = in->initialised + (address - in->address);
-  return std::find(begin, begin + size, 0) == begin + size;
+  return std::memchr(begin, 0, static_cast<std::size_t>(size)) == nullptr;
 }
 
 Status Memory::set_read_only(std::uint64_t address, bool read_only) {

@@ -41,12 +41,13 @@ void resolve(Warp& w, const Ins* ins, unsigned lane, std::uint64_t address, std:
                  w.local + std::size_t{lane} * w.local_stride,
                  w.local_initialised + std::size_t{lane} * w.local_stride,
                  nullptr,
+                 false,
                  false};
       out.region = &out.own;
       return;
     case Space::Parameter:
-      out.own = {0,       w.parameter_bytes, const_cast<std::byte*>(w.parameters),
-                 nullptr, nullptr,           true};
+      out.own = {
+          0, w.parameter_bytes, const_cast<std::byte*>(w.parameters), nullptr, nullptr, true, true};
       out.region = &out.own;
       return;
     default:
@@ -130,7 +131,7 @@ std::byte* checked_bytes(Warp& w, const Ins* ins, unsigned lane, std::uint64_t a
     return nullptr;
   }
   const std::uint64_t offset = at.address - at.region->lo;
-  if (w.track_initialised && at.region->initialised != nullptr) {
+  if (w.track_initialised && !at.region->complete) {
     std::uint8_t* marks = at.region->initialised + offset;
     if (kind != AccessKind::Write && std::find(marks, marks + bytes, 0) != marks + bytes) {
       report(w, ins, lane, FindingKind::UninitialisedRead, at, bytes, false);

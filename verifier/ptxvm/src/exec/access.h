@@ -35,7 +35,7 @@ inline std::byte* quick_bytes(Warp& w, const Ins* ins, std::uint64_t address, st
   if (size < bytes || offset > size - bytes || (address & (bytes - 1)) != 0 ||
       (write && r->read_only))
     return nullptr;
-  if (w.track_initialised && read) {
+  if (w.track_initialised && read && !r->complete) {
     for (std::uint32_t k = 0; k < bytes; ++k) {
       if (r->initialised[offset + k] == 0) return nullptr;
     }

@@ -10,43 +10,56 @@ namespace kw::ptxvm {
 namespace {
 
 std::uint64_t sectors(const Warp& w, std::uint32_t bytes) {
+  // Most requests go upwards through memory: one pass counts them.
+  std::uint64_t count = 0, last = ~std::uint64_t{0};
+  bool ascending = true;
+  for (std::uint32_t left = w.mask; left != 0; left &= left - 1) {
+    const std::uint64_t address = w.address[__builtin_ctz(left)];
+    const std::uint64_t first = address / 32, end = (address + bytes - 1) / 32;
+    ascending &= count == 0 || first >= last;
+    count += end - first + (count == 0 || first != last ? 1 : 0);
+    last = end;
+  }
+  if (ascending) return count;
   std::array<std::uint64_t, 2 * kLanes> seen;
   std::size_t n = 0;
-  for (unsigned l = 0; l < kLanes; ++l) {
-    if ((w.mask >> l & 1) == 0) continue;
-    seen[n++] = w.address[l] / 32;
-    seen[n++] = (w.address[l] + bytes - 1) / 32;
+  for (std::uint32_t left = w.mask; left != 0; left &= left - 1) {
+    const std::uint64_t address = w.address[__builtin_ctz(left)];
+    seen[n++] = address / 32;
+    seen[n++] = (address + bytes - 1) / 32;
   }
-  if (!std::is_sorted(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(n))) {
-    std::sort(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(n));
-  }
-  return static_cast<std::uint64_t>(
-      std::unique(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(n)) - seen.begin());
+  const auto end = seen.begin() + static_cast<std::ptrdiff_t>(n);
+  std::sort(seen.begin(), end);
+  return static_cast<std::uint64_t>(std::unique(seen.begin(), end) - seen.begin());
 }
 
 // Distinct 4-byte words per bank decide the passes; 8- and 16-byte accesses go by half and quarter
 // warps.
 std::uint64_t waves(const Warp& w, std::uint32_t bytes, std::uint64_t& ideal) {
   const unsigned group = bytes <= 4 ? 32 : bytes == 8 ? 16 : 8;
+  const std::uint32_t words_each = std::max(bytes / 4, 1u);
   std::uint64_t total = 0;
   for (unsigned begin = 0; begin < kLanes; begin += group) {
-    std::array<std::uint64_t, 4 * kLanes> words;
-    std::size_t n = 0;
-    for (unsigned l = begin; l < begin + group; ++l) {
-      if ((w.mask >> l & 1) == 0) continue;
-      for (std::uint32_t k = 0; k < std::max(bytes, 4u) && n < words.size(); k += 4)
-        words[n++] = w.address[l] / 4 + k / 4;
+    std::uint32_t words[32][kLanes];  // by bank
+    std::array<std::uint8_t, 32> used{};
+    std::uint32_t worst = 0, distinct = 0;
+    const std::uint32_t lanes = group == 32 ? w.mask : w.mask >> begin & ((1u << group) - 1);
+    for (std::uint32_t left = lanes; left != 0; left &= left - 1) {
+      const auto first = static_cast<std::uint32_t>(
+          w.address[begin + static_cast<unsigned>(__builtin_ctz(left))] / 4);
+      for (std::uint32_t word = first; word != first + words_each; ++word) {
+        std::uint32_t* const bank = words[word % 32];
+        std::uint8_t& count = used[word % 32];
+        bool known = false;
+        for (std::uint32_t k = 0; k < count; ++k) known |= bank[k] == word;
+        if (known || count == kLanes) continue;
+        bank[count++] = word;
+        ++distinct;
+        worst = std::max<std::uint32_t>(worst, count);
+      }
     }
-    if (n == 0) continue;
-    if (!std::is_sorted(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n))) {
-      std::sort(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n));
-    }
-    const auto end = std::unique(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(n));
-    std::array<std::uint32_t, 32> bank{};
-    std::uint32_t worst = 1;
-    for (auto it = words.begin(); it != end; ++it) worst = std::max(worst, ++bank[*it % 32]);
     total += worst;
-    ideal += static_cast<std::uint64_t>(end - words.begin() + 31) / 32;
+    ideal += (distinct + 31) / 32;
   }
   return total;
 }

@@ -189,8 +189,10 @@ Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
   try {
     fill_pool(c, addresses);
     for (const Allocation* a : memory.allocations()) {
+      const bool complete =
+          options.check_uninitialised && memory.is_initialised(a->address, a->size);
       c.regions.push_back(
-          {a->address, a->address + a->size, a->bytes, a->initialised, a, a->read_only});
+          {a->address, a->address + a->size, a->bytes, a->initialised, a, a->read_only, complete});
     }
     std::vector<Worker> workers;
     workers.reserve(options.threads);

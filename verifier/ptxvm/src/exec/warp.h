@@ -19,11 +19,13 @@ inline constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 32;
 
 /// A stretch of memory that accesses are checked against: [lo, hi) in its space.
 struct Region {
-  std::uint64_t lo, hi;
-  std::byte* host;            // of address lo
-  std::uint8_t* initialised;  // one byte per byte
-  const void* allocation;     // kw::ptxvm::Allocation, global memory only
-  bool read_only;
+  std::uint64_t lo = 0, hi = 0;
+  std::byte* host = nullptr;  // of address lo
+  std::uint8_t* initialised = nullptr;  // one byte per byte
+  const void* allocation = nullptr;     // kw::ptxvm::Allocation, global memory only
+  bool read_only = false;
+  bool complete =
+      false;  // every byte was initialised when the launch began: nothing to check or mark
 };
 
 /// Lanes that run together. A warp has one running split; others wait in Block-owned lists.

@@ -1,5 +1,7 @@
 #include "handlers/lane_values.h"
 
+#include <cstring>
+
 #include "exec/context.h"
 #include "exec/operands.h"
 #include "handlers/families.h"
@@ -81,8 +83,22 @@ std::uint32_t value(const Warp& w, SpecialRegister which, std::uint32_t lane) {
 
 const Ins* special(Warp& w, const Ins* ins) {
   auto* d = operand<std::uint32_t>(w, ins->d);
-  for (unsigned l = 0; l < kLanes; ++l) {
-    if ((w.mask >> l & 1) != 0) d[l] = value(w, static_cast<SpecialRegister>(ins->x), l);
+  const auto which = static_cast<SpecialRegister>(ins->x);
+  std::uint32_t values[kLanes];
+  const std::uint32_t* from = values;
+  if (which <= SpecialRegister::TidZ) {
+    from = w.tid[ins->x];
+  } else if (which == SpecialRegister::LaneId ||
+             (which >= SpecialRegister::LaneMaskEq && which <= SpecialRegister::LaneMaskGt)) {
+    for (unsigned l = 0; l < kLanes; ++l) values[l] = value(w, which, l);
+  } else {
+    const std::uint32_t same = value(w, which, 0);
+    for (unsigned l = 0; l < kLanes; ++l) values[l] = same;
+  }
+  if (w.mask == kFullMask) {
+    std::memcpy(d, from, sizeof values);
+  } else {
+    for (unsigned l = 0; l < kLanes; ++l) d[l] = (w.mask >> l & 1) != 0 ? from[l] : d[l];
   }
   return ins + 1;
 }

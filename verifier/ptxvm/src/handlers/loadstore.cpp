@@ -94,7 +94,7 @@ inline const Region* locate(Warp& w, const Ins* ins, const Shape& s, unsigned n,
   if constexpr (where == Where::Shared) {
     return holds(w.shared, s, n) ? &w.shared : nullptr;
   } else if constexpr (where == Where::Local) {
-    local = {0, w.local_bytes, w.local, w.local_initialised, nullptr, false};
+    local = {0, w.local_bytes, w.local, w.local_initialised, nullptr, false, false};
     return holds(local, s, n) ? &local : nullptr;
   } else {
     const Region* r = w.region_cache[ins->cache];
@@ -202,8 +202,9 @@ const Ins* load_at(Warp& w, const Ins* ins) {
   const Shape s = find_shape<N>(w, a);
   Region local{};
   const Region* r = locate<where>(w, ins, s, N, local);
-  if (KW_UNLIKELY(r == nullptr || (s.any_bits & (N - 1)) != 0 ||
-                  (w.track_initialised && !all_initialised<N, where>(w, a, *r, s)))) {
+  if (KW_UNLIKELY(
+          r == nullptr || (s.any_bits & (N - 1)) != 0 ||
+          (w.track_initialised && !r->complete && !all_initialised<N, where>(w, a, *r, s)))) {
     publish(w, a);
     return access_slowly(w, ins);
   }
@@ -267,7 +268,7 @@ const Ins* store_at(Warp& w, const Ins* ins) {
   R* d[V];
   registers<M, R, V>(w, ins, d);
   const auto at = [&](unsigned l) -> void* { return r->host + lane_offset<where>(w, a, *r, l); };
-  if (w.track_initialised) {
+  if (w.track_initialised && !r->complete) {
     if (where != Where::Local && s.contiguous) {
       std::memset(r->initialised + (s.lo - r->lo), 1, 32 * N);
     } else {

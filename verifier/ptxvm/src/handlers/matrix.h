@@ -74,6 +74,7 @@ float accumulate_any(const float* a, const float* b, unsigned b_stride, float c)
 
 typedef float Float8 __attribute__((vector_size(32), may_alias));
 typedef s32 Int8x32 __attribute__((vector_size(32), may_alias));
+typedef s32 Int8x32Unaligned __attribute__((vector_size(32), may_alias, aligned(4)));
 typedef double Double8 __attribute__((vector_size(64), may_alias));
 typedef s64 Long8 __attribute__((vector_size(64), may_alias));
 
@@ -83,25 +84,33 @@ void accumulate_step(Product<M, Total>& p, unsigned first) {
   constexpr unsigned K = model.step;
   static_assert(K <= 16 && kFraction <= 25);
   alignas(64) s32 ea[M * K], eb[K * 8], ec[M * 8];
-  s32 lowest = 0, highest = 0;
+  Int8x32 lowest{}, highest{};
   const auto look = [&](const float* x, s32* e, unsigned count, s32 least) {
-    for (unsigned i = 0; i < count; ++i) {
-      const s32 exponent = exponent_of(x[i], least);
+    for (unsigned i = 0; i < count; i += 8) {
+      const Int8x32 magnitude = *reinterpret_cast<const Int8x32Unaligned*>(x + i) & 0x7fffffff;
+      Int8x32 exponent = (magnitude >> 23) - 127;
+      exponent = exponent < least ? Int8x32{} + least : exponent;
+      lowest = exponent < lowest && magnitude != 0 ? exponent : lowest;
+      exponent = magnitude == 0 ? Int8x32{} - 1024 : exponent;
       highest = exponent > highest ? exponent : highest;
-      const s32 low = exponent == -1024 ? 0 : exponent;
-      lowest = low < lowest ? low : lowest;
-      e[i] = exponent;
+      *reinterpret_cast<Int8x32*>(e + i) = exponent;
     }
   };
   if constexpr (K == Total) {
     look(&p.a[0][0], ea, M * K, model.lowest_a);
   } else {
+    static_assert(K == Total || K % 8 == 0);
     for (unsigned m = 0; m < M; ++m) look(&p.a[m][first], ea + m * K, K, model.lowest_a);
   }
   look(p.b[first], eb, K * 8, model.lowest_b);
   look(p.c[0], ec, M * 8, -126);
+  s32 least = 0, most = 0;
+  for (unsigned i = 0; i < 8; ++i) {
+    least = lowest[i] < least ? lowest[i] : least;
+    most = highest[i] > most ? highest[i] : most;
+  }
   // Infinities and NaN have exponent 128.
-  if (KW_UNLIKELY(highest > 45 || lowest < -45)) {
+  if (KW_UNLIKELY(most > 45 || least < -45)) {
     for (unsigned m = 0; m < M; ++m) {
       for (unsigned n = 0; n < 8; ++n)
         p.c[m][n] = accumulate_any<model>(&p.a[m][first], &p.b[first][n], 8, p.c[m][n]);
