@@ -5,13 +5,12 @@
 #include <cstring>
 #include <thread>
 
+#include "device_source.h"
 #include "fill_kernel.h"
 #include "fill_spec.h"
 #include "kw/core/random.h"
 
 namespace kw::verify {
-
-extern const char* const kFillSource;
 
 namespace {
 
@@ -281,7 +280,7 @@ Status fill(const FillSpec& spec, std::span<std::byte> out) {
   return {};
 }
 
-std::string fill_kernel_source() { return kFillSource; }
+std::string fill_kernel_source() { return device_source({"fill_element.cuh", "fill_kernel.cu"}); }
 
 Result<FillLaunch> fill_launch(const FillSpec& spec, std::uint64_t out) {
   KW_ASSIGN(const KwFill f, flatten(spec));

@@ -33,7 +33,7 @@ struct EvaluatorOptions {
 
 class Evaluator {
  public:
-  /// `device` outlives the evaluator and every tensor; its module holds kReferenceSource.
+  /// `device` outlives the evaluator and every tensor; its module holds reference_source().
   Evaluator(Accelerator& device, EvaluatorOptions options) : device_(device), options_(options) {}
 
   /// Evaluates the graph's nodes; returns its outputs. Errors: Unsupported for an operator that has

@@ -5,16 +5,13 @@
 #include <atomic>
 #include <cmath>
 
+#include "device_source.h"
 #include "evaluator.h"
 #include "evaluator_step.h"
 #include "fill_kernel.h"
 #include "kw/reference/interpret.h"
 #include "num.h"
 #include "slices.h"
-
-namespace kw::verify {
-extern const char* const kReferenceSource;
-}
 
 namespace kw::verify::gpu {
 namespace {
@@ -205,7 +202,10 @@ Result<TrialVerdict> judge_tail(const Task& task, const TrialPlan& plan, const P
 
 }  // namespace
 
-std::string reference_source() { return kReferenceSource; }
+std::string reference_source() {
+  return device_source({"fill_element.cuh", "fill_kernel.cu", "num.h", "functions.h",
+                        "error_units.h", "arguments.h", "kernels.cu"});
+}
 void set_slice_budget(std::size_t bytes) { slice_budget = bytes; }
 
 Result<TrialVerdict> judge_trial(Accelerator& device, const Task& task, const TrialPlan& plan,
