@@ -72,7 +72,8 @@ Result<void> build_kernel(Program::Impl& impl, const Function& f) {
     const Variable& v = f.variables[static_cast<std::size_t>(p)];
     offset = (offset + v.align - 1) / v.align * v.align;
     info.parameters.push_back(
-        {v.name, static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(v.size), v.align});
+        {v.name, static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(v.size), v.align,
+         std::string(type_name(v.type)), v.pointer});
     offset += v.size;
   }
   info.parameter_bytes = static_cast<std::uint32_t>(offset);

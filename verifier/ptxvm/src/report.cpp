@@ -2,6 +2,16 @@
 
 namespace kw::ptxvm {
 
+MemoryCounts& MemoryCounts::operator+=(const MemoryCounts& other) noexcept {
+  global_requests += other.global_requests;
+  global_sectors += other.global_sectors;
+  global_bytes += other.global_bytes;
+  shared_requests += other.shared_requests;
+  shared_waves += other.shared_waves;
+  shared_waves_ideal += other.shared_waves_ideal;
+  return *this;
+}
+
 std::string_view to_string(Space space) noexcept {
   switch (space) {
     case Space::Global:

@@ -91,6 +91,10 @@ void Block::start(Worker& by, std::uint64_t at) {
         static_cast<std::uint32_t>(linear / context.grid.x % context.grid.y),
         static_cast<std::uint32_t>(linear / context.grid.x / context.grid.y)};
   live_threads = static_cast<std::uint32_t>(context.block.count());
+  if (by.caches) {
+    if (!l1) l1 = std::make_unique<L1Cache>(context.options->l1_bytes);
+    l1->clear();
+  }
   std::memset(shared_.get(), 0xff, context.shared_bytes);
   std::fill(shared_initialised_.begin(), shared_initialised_.end(), std::uint8_t{0});
   if (k.frame_bytes != 0) {

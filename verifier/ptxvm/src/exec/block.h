@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "exec/cache_model.h"
 #include "exec/control.h"
 #include "exec/warp.h"
 #include "kw/ptxvm/report.h"
@@ -64,6 +65,7 @@ struct Block {
   std::vector<Warp> warps;
   std::vector<WarpControl> controls;
   std::vector<std::uint32_t> turn_order;  // warp numbers
+  std::unique_ptr<L1Cache> l1;            // Options::model_caches only
 
  private:
   bool turn(Warp& w);  // false: the block must stop

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/block.h"
+#include "exec/cache_model.h"
 #include "exec/lowered.h"
 #include "kw/ptxvm/memory.h"
 #include "kw/ptxvm/run.h"
@@ -16,7 +17,8 @@ namespace kw::ptxvm {
 
 struct LaunchContext {
   const LoweredKernel* kernel = nullptr;
-  const Ins* code = nullptr;  // bound to an instruction set
+  const Ins* code = nullptr;      // bound to an instruction set
+  const Ins* untraced = nullptr;  // what `code` is a tracing copy of, if it is
   const Options* options = nullptr;
   const Memory* memory = nullptr;
   Dim3 grid, block;
@@ -58,6 +60,10 @@ struct RawFinding {
   std::uint64_t occurrences = 0;
 };
 
+struct Traced {
+  std::uint32_t source, lanes;
+};
+
 class Worker {
  public:
   explicit Worker(const LaunchContext& context);
@@ -71,6 +77,9 @@ class Worker {
   std::vector<const Region*> region_cache;                 // by Ins::cache
   std::unordered_map<std::uint64_t, RawFinding> findings;  // by kind and source
   Counters counters;
+  std::vector<MemoryCounts> memory;    // by source, Options::count_memory only
+  std::unique_ptr<CacheModel> caches;  // Options::model_caches only
+  std::vector<Traced> trace;
   bool failed = false;
 
  private:

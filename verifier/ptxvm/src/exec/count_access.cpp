@@ -9,28 +9,29 @@
 namespace kw::ptxvm {
 namespace {
 
-std::uint64_t sectors(const Warp& w, std::uint32_t bytes) {
-  // Most requests go upwards through memory: one pass counts them.
-  std::uint64_t count = 0, last = ~std::uint64_t{0};
-  bool ascending = true;
+/// The distinct sectors that the active lanes touch, ascending.
+struct Sectors {
+  // A lane's 128 bytes, the most that AccessBits can say, lie in five at worst.
+  std::array<std::uint64_t, 5 * kLanes> numbers;
+  std::size_t count = 0;
+};
+
+void find_sectors(const Warp& w, std::uint32_t bytes, Sectors& out) {
+  bool ascending = true;  // most requests go upwards through memory
   for (std::uint32_t left = w.mask; left != 0; left &= left - 1) {
     const std::uint64_t address = w.address[__builtin_ctz(left)];
-    const std::uint64_t first = address / 32, end = (address + bytes - 1) / 32;
-    ascending &= count == 0 || first >= last;
-    count += end - first + (count == 0 || first != last ? 1 : 0);
-    last = end;
+    const std::uint64_t end = (address + bytes - 1) / kSectorBytes;
+    for (std::uint64_t s = address / kSectorBytes; s <= end; ++s) {
+      if (out.count != 0 && out.numbers[out.count - 1] == s) continue;
+      ascending &= out.count == 0 || out.numbers[out.count - 1] < s;
+      out.numbers[out.count++] = s;
+    }
   }
-  if (ascending) return count;
-  std::array<std::uint64_t, 2 * kLanes> seen;
-  std::size_t n = 0;
-  for (std::uint32_t left = w.mask; left != 0; left &= left - 1) {
-    const std::uint64_t address = w.address[__builtin_ctz(left)];
-    seen[n++] = address / 32;
-    seen[n++] = (address + bytes - 1) / 32;
-  }
-  const auto end = seen.begin() + static_cast<std::ptrdiff_t>(n);
-  std::sort(seen.begin(), end);
-  return static_cast<std::uint64_t>(std::unique(seen.begin(), end) - seen.begin());
+  if (ascending) return;
+  const auto begin = out.numbers.begin();
+  const auto end = begin + static_cast<std::ptrdiff_t>(out.count);
+  std::sort(begin, end);
+  out.count = static_cast<std::size_t>(std::unique(begin, end) - begin);
 }
 
 // Distinct 4-byte words per bank decide the passes; 8- and 16-byte accesses go by half and quarter
@@ -69,7 +70,8 @@ std::uint64_t waves(const Warp& w, std::uint32_t bytes, std::uint64_t& ideal) {
 void count_access(Warp& w, const Ins* ins) {
   if (w.mask == 0) return;
   const AccessBits access{ins->y};
-  Counters& c = w.block->worker->counters;
+  Worker& worker = *w.block->worker;
+  MemoryCounts& c = worker.memory[ins->source];
   const std::uint32_t bytes = access.bytes() * access.count();
   const std::uint64_t first = w.address[__builtin_ctz(w.mask)];
   auto space = static_cast<Space>(access.space());
@@ -81,7 +83,12 @@ void count_access(Warp& w, const Ins* ins) {
   }
   if (space == Space::Global || space == Space::Constant) {
     ++c.global_requests;
-    c.global_sectors += sectors(w, bytes);
+    Sectors sectors;
+    find_sectors(w, bytes, sectors);
+    c.global_sectors += sectors.count;
+    if (worker.caches && space == Space::Global) {
+      worker.caches->request(*w.block->l1, ins->source, {sectors.numbers.data(), sectors.count});
+    }
     c.global_bytes += static_cast<std::uint64_t>(__builtin_popcount(w.mask)) * bytes;
   } else if (space == Space::Shared) {
     ++c.shared_requests;

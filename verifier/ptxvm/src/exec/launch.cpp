@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "exec/context.h"
+#include "exec/trace.h"
 #include "kw/ptxvm/run.h"
 #include "memory_state.h"
 #include "program_impl.h"
@@ -132,12 +133,11 @@ void merge_counters(const LaunchContext& c, const std::vector<Worker>& workers, 
     out.barriers += w.counters.barriers;
     out.divergent_branches += w.counters.divergent_branches;
     out.matrix_multiply_adds += w.counters.matrix_multiply_adds;
-    out.global_requests += w.counters.global_requests;
-    out.global_sectors += w.counters.global_sectors;
-    out.global_bytes += w.counters.global_bytes;
-    out.shared_requests += w.counters.shared_requests;
-    out.shared_waves += w.counters.shared_waves;
-    out.shared_waves_ideal += w.counters.shared_waves_ideal;
+    for (std::size_t source = 0; source < w.memory.size(); ++source) {
+      out += w.memory[source];
+      if (const SourceLine at = k.sources[source]->source; at.line != 0)
+        lines[{at.file, at.line}] += w.memory[source];
+    }
     for (std::size_t b = 0; b < k.blocks.size(); ++b) {
       const BlockCount& count = w.counts[b];
       if (count.warps == 0) continue;
@@ -154,10 +154,20 @@ void merge_counters(const LaunchContext& c, const std::vector<Worker>& workers, 
       }
     }
   }
-  for (const auto& [key, line] : lines) out.lines.push_back(line);
+  for (const auto& [key, line] : lines) {
+    if (line.warp_instructions != 0) out.lines.push_back(line);
+  }
   std::stable_sort(out.lines.begin(), out.lines.end(), [](const LineCount& a, const LineCount& b) {
     return a.warp_instructions > b.warp_instructions;
   });
+}
+
+void merge_caches(std::vector<Worker>& workers, CacheCounts& out) {
+  if (!workers.front().caches) return;
+  for (std::size_t i = 1; i < workers.size(); ++i) {
+    workers.front().caches->merge(*workers[i].caches);
+  }
+  out = workers.front().caches->counts();
 }
 
 }  // namespace
@@ -194,6 +204,12 @@ Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
       c.regions.push_back(
           {a->address, a->address + a->size, a->bytes, a->initialised, a, a->read_only, complete});
     }
+    std::vector<Ins> traced;
+    if (options.trace.max_records != 0) {
+      c.untraced = c.code;
+      traced = traced_code(c);
+      c.code = traced.data();
+    }
     std::vector<Worker> workers;
     workers.reserve(options.threads);
     for (unsigned t = 0; t < options.threads; ++t) workers.emplace_back(c);
@@ -221,6 +237,8 @@ Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
         std::none_of(workers.begin(), workers.end(), [](const Worker& w) { return w.failed; });
     merge_findings(program, c, launch.kernel, workers, report);
     merge_counters(c, workers, report.counters);
+    merge_caches(workers, report.counters.cache);
+    collect_trace(c, workers, report);
     return report;
   } catch (const std::bad_alloc&) {
     return fail(Errc::ResourceExhausted, "no host memory for the run of kernel {}", launch.kernel);

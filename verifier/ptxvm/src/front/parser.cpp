@@ -153,7 +153,9 @@ Result<Variable> Parser::declarator(Variable::Space space, bool external) {
       out.align = static_cast<std::uint32_t>(align);
     } else if (name == "v2" || name == "v4" || name == "v8") {
       lanes = static_cast<std::uint32_t>(name[1] - '0');
-    } else if (name == "ptr" || name == "global" || name == "const" || name == "shared" ||
+    } else if (name == "ptr") {
+      out.pointer = true;
+    } else if (name == "global" || name == "const" || name == "shared" ||
                name == "local") {
       continue;  // what a pointer parameter points to
     } else if (name == "attribute") {

@@ -49,6 +49,8 @@ struct ParameterInfo {
   std::uint32_t offset = 0;
   std::uint32_t size = 0;
   std::uint32_t align = 1;
+  std::string type;      // of an element, as written: "u64", "f32", "b8"; arrays have a larger size
+  bool pointer = false;  // said to be an address (.ptr); compilers before PTX 8.3 do not say it
 };
 
 struct KernelInfo {

@@ -90,14 +90,40 @@ inline constexpr std::size_t kInstructionClasses = 22;
 
 std::string_view to_string(InstructionClass c) noexcept;
 
+/// What memory instructions asked for; counted with Options::count_memory only.
+struct MemoryCounts {
+  std::uint64_t global_requests = 0;  // warp-level loads, stores, atomics and asynchronous copies
+  std::uint64_t global_sectors = 0;   // 32-byte sectors touched by them
+  std::uint64_t global_bytes = 0;     // bytes asked for by active lanes
+  std::uint64_t shared_requests = 0;
+  std::uint64_t shared_waves = 0;  // passes over the 32 banks; equal to the ideal without conflicts
+  std::uint64_t shared_waves_ideal = 0;
+
+  MemoryCounts& operator+=(const MemoryCounts& other) noexcept;
+};
+
+/// What a simple cache model makes of the global requests; counted with Options::model_caches only.
+/// L1: sectors of 32 bytes in lines of 128, least recently used of 16 ways goes, empty when a block
+/// starts, Options::l1_bytes large. Loads look in it unless .cg, .cv, volatile or atomic order
+/// sends them past it; stores and atomics go through it to L2 and leave it as it is. L2 is taken to
+/// be large enough for the launch: what it delivers more than once is reuse.
+struct CacheCounts {
+  std::uint64_t l1_sectors = 0;  // looked for in L1
+  std::uint64_t l1_sector_hits = 0;
+  std::uint64_t l2_read_sectors = 0;  // asked of L2
+  std::uint64_t l2_written_sectors = 0;
+  std::uint64_t distinct_read_sectors = 0;  // what device memory delivers at least
+  std::uint64_t distinct_written_sectors = 0;
+};
+
 /// Instructions executed on behalf of one source line.
-struct LineCount {
+struct LineCount : MemoryCounts {
   SourceLine source;
   std::uint64_t warp_instructions = 0;
   std::uint64_t lane_instructions = 0;
 };
 
-struct Counters {
+struct Counters : MemoryCounts {
   std::uint64_t warp_instructions = 0;  // an instruction executed once by a warp counts once
   std::uint64_t lane_instructions = 0;  // times its active lanes (guards are not subtracted)
   std::array<std::uint64_t, kInstructionClasses> by_class{};  // warp instructions
@@ -105,13 +131,7 @@ struct Counters {
   std::uint64_t barriers = 0;  // completed block barriers
   /// Matrix multiply-adds of mma and wmma instructions (m*n*k each).
   std::uint64_t matrix_multiply_adds = 0;
-  // Options::count_memory only:
-  std::uint64_t global_requests = 0;  // warp-level loads, stores, atomics and asynchronous copies
-  std::uint64_t global_sectors = 0;   // 32-byte sectors touched by them
-  std::uint64_t global_bytes = 0;     // bytes asked for by active lanes
-  std::uint64_t shared_requests = 0;
-  std::uint64_t shared_waves = 0;  // passes over the 32 banks; equal to the ideal without conflicts
-  std::uint64_t shared_waves_ideal = 0;
+  CacheCounts cache;
   std::vector<LineCount> lines;  // hottest first; empty without -lineinfo
 
   /// Active lanes per executed warp instruction over 32.
@@ -122,6 +142,14 @@ struct Counters {
   }
 };
 
+/// One instruction as a warp executed it (Options::trace).
+struct TraceRecord {
+  SourceLine source;
+  std::uint32_t ptx_line = 0;
+  std::uint32_t lanes = 0;  // mask of the lanes that executed it
+  std::string instruction;  // PTX text
+};
+
 struct Report {
   /// Ordered by block, then by time within the block; one entry per kind and instruction. The same
   /// on every run of the same launch, options and memory (unless the kernel itself races).
@@ -129,6 +157,9 @@ struct Report {
   bool findings_truncated = false;  // Options::max_findings was reached
   bool completed = false;           // every block ran to its end
   Counters counters;
+  /// In order of execution. A warp operation that waits for its lanes is there once per arrival.
+  std::vector<TraceRecord> trace;
+  bool trace_truncated = false;  // Trace::max_records was reached
 
   bool clean() const noexcept { return completed && findings.empty(); }
 };

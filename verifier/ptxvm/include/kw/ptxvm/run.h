@@ -33,10 +33,20 @@ enum class Schedule {
 /// Which instruction set the handlers use; Best asks the CPU.
 enum class HostIsa { Best, Baseline, Avx2, Avx512 };
 
+/// Which warp's instructions to write down.
+struct Trace {
+  std::uint64_t block = 0;  // x + grid.x * (y + grid.y * z)
+  std::uint32_t warp = 0;
+  std::uint32_t max_records = 0;  // 0: no trace
+};
+
 struct Options {
   // Bounds, alignment, barrier and warp-convergence checks are always on.
-  bool check_uninitialised = true;  // shared, local and global memory
-  bool count_memory = false;        // sectors and bank waves (costs time)
+  bool check_uninitialised = true;     // shared, local and global memory
+  bool count_memory = false;           // sectors and bank waves (costs time)
+  bool model_caches = false;           // CacheCounts as well; needs count_memory
+  std::uint32_t l1_bytes = 32u << 10;  // of the modelled L1: one block's share, up to 256 KiB
+  Trace trace;
   /// Sums tensor-core products in fp64 and rounds once, instead of modelling the hardware's
   /// truncating accumulation (README.md).
   bool exact_tensor_accumulation = false;
