@@ -50,6 +50,10 @@ std::string_view to_string(FindingKind kind) noexcept {
       return "async_copy";
     case FindingKind::Race:
       return "race";
+    case FindingKind::UninitialisedRegister:
+      return "uninitialised_register";
+    case FindingKind::IndexOverflow:
+      return "index_overflow";
     case FindingKind::Trap:
       return "trap";
     case FindingKind::AssertFailed:

@@ -172,6 +172,12 @@ void merge_caches(std::vector<Worker>& workers, CacheCounts& out) {
 
 }  // namespace
 
+Options with_all_checks(Options options) {
+  options.check_uninitialised = options.check_races = options.check_async_copies =
+      options.check_registers = options.check_index_overflow = true;
+  return options;
+}
+
 Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
                    const Options& given) {
   const Program::Impl& impl = program.impl();

@@ -28,11 +28,13 @@ enum class FindingKind {
   ReadOnlyWrite,      // a write to constant memory or to an allocation marked read-only
   BarrierDivergence,  // an aligned barrier that part of a warp reaches, or one that never completes
   WarpDivergence,     // a .sync or .aligned warp operation without all the lanes it names
-  AsyncCopy,          // cp.async used against its rules
-  Race,               // unordered conflicting accesses (not checked yet)
-  Trap,               // trap or brkpt executed
-  AssertFailed,       // device assert()
-  Watchdog,           // the instruction budget ran out
+  AsyncCopy,          // a cp.async in flight whose destination is touched or whose source changes
+  Race,               // two accesses, one of them a write, that nothing orders; Finding::other
+  UninitialisedRegister,  // a register that was never written decides a branch, an address, a store
+  IndexOverflow,          // 32-bit index arithmetic wrapped before it became an address
+  Trap,                   // trap or brkpt executed
+  AssertFailed,           // device assert()
+  Watchdog,               // the instruction budget ran out
 };
 
 std::string_view to_string(FindingKind kind) noexcept;
@@ -52,6 +54,10 @@ struct Site {
 struct Finding {
   FindingKind kind = FindingKind::OutOfBounds;
   Site site;
+  /// The other side: of a race the earlier access, of an asynchronous copy the copy, of an index
+  /// overflow the arithmetic.
+  std::optional<Site> other;
+  bool other_is_write = false;
   Space space = Space::Generic;
   bool is_write = false;
   std::uint64_t address = 0;      // as the instruction used it (shared: offset in the window)

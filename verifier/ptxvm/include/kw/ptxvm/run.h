@@ -43,6 +43,10 @@ struct Trace {
 struct Options {
   // Bounds, alignment, barrier and warp-convergence checks are always on.
   bool check_uninitialised = true;     // shared, local and global memory
+  bool check_races = false;            // shared and global memory: README.md, "Races"
+  bool check_async_copies = false;     // cp.async: touched before the wait, overwritten in flight
+  bool check_registers = false;        // registers that were never written
+  bool check_index_overflow = false;   // 32-bit arithmetic that wrapped and became an address
   bool count_memory = false;           // sectors and bank waves (costs time)
   bool model_caches = false;           // CacheCounts as well; needs count_memory
   std::uint32_t l1_bytes = 32u << 10;  // of the modelled L1: one block's share, up to 256 KiB
@@ -51,6 +55,10 @@ struct Options {
   /// truncating accumulation (README.md).
   bool exact_tensor_accumulation = false;
   Schedule schedule = Schedule::InOrder;
+  /// Lanes of a warp act from 31 down to 0, and the other side of a branch goes first.
+  bool reverse_lanes = false;
+  /// A warp may lose its turn at barriers and atomics, as `seed` says.
+  bool pauses = false;
   std::uint64_t seed = 0;
   /// Warp instructions that one block may execute before it is stopped with a Watchdog finding.
   std::uint64_t instruction_budget = std::uint64_t{1} << 32;
@@ -62,6 +70,9 @@ struct Options {
   const std::atomic<bool>* cancel = nullptr;
   HostIsa isa = HostIsa::Best;
 };
+
+/// `options` with every check on.
+Options with_all_checks(Options options = {});
 
 /// Runs the launch to its end, or until it is stopped. A kernel that is wrong is a Report with
 /// findings; an Error says that the launch itself is bad or not runnable: NotFound (no such
