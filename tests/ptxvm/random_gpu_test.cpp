@@ -1,0 +1,216 @@
+// Random programs on a GPU through its driver and on the virtual machine: equal, bit for bit.
+//
+//   KW_RANDOM_PROGRAMS=N   how many (10000)       KW_RANDOM_FIRST=S   first seed (0)
+//   KW_RANDOM_JSON=FILE    summary                KW_RANDOM_WORKERS=N processes (one per CPU, at
+//   most 16) KW_RANDOM_DUMP=DIR     PTX of the programs that differ
+//
+// Worker processes share the programs, so that a fault on the device costs one of them its batch
+// and no more, and the driver compiles in parallel.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "ptxvm/driver.h"
+#include "ptxvm/random_run.h"
+
+namespace kw::ptxvm {
+namespace {
+
+constexpr std::uint64_t kBatch = 20;  // programs per module
+
+std::uint64_t setting(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+// One worker: lines "ok N", "difference SEED TEXT" and "failed SEED TEXT" into a pipe.
+class Comparison {
+ public:
+  explicit Comparison(std::FILE* out) : out_(out) {}
+
+  bool open() {
+    constexpr std::size_t kThreads = 3 * 128;
+    return driver_.open() && driver_.allocate(&in_, kThreads * random::kInBytes) == 0 &&
+           driver_.allocate(&result_, kThreads * random::kOutBytes) == 0 &&
+           driver_.allocate(&sums_, random::kSumBytes) == 0;
+  }
+
+  void batch(std::uint64_t first, std::uint64_t end) {
+    std::vector<random::Program> programs;
+    std::string text = random::header();
+    for (std::uint64_t seed = first; seed < end; ++seed) {
+      programs.push_back(random::generate(seed));
+      text += programs.back().text;
+    }
+    const auto module = load(text);
+    void* device_module = nullptr;
+    if (!module) return failed(first, module.error().message);
+    if (const int rc = driver_.load(&device_module, text.c_str()); rc != 0)
+      return failed(first, "the driver refuses the module: error " + std::to_string(rc));
+    std::uint64_t equal = 0;
+    for (const random::Program& p : programs) equal += compare(**module, device_module, p) ? 1 : 0;
+    driver_.unload(device_module);
+    std::fprintf(out_, "ok %llu\n", static_cast<unsigned long long>(equal));
+    std::fflush(out_);
+  }
+
+ private:
+  bool compare(const ptxvm::Program& module, void* device_module, const random::Program& p) {
+    random::Buffers vm = random::buffers(p), device = vm;
+    const std::string trouble = random::run_on_vm(module, p, vm, {});
+    if (!trouble.empty()) return failed(p.seed, trouble), false;
+    std::uint32_t n = p.n;
+    void* arguments[] = {&in_, &result_, &sums_, &n};
+    void* function = nullptr;
+    int rc = driver_.upload(in_, device.in.data(), device.in.size());
+    if (rc == 0) rc = driver_.upload(result_, device.out.data(), device.out.size());
+    if (rc == 0) rc = driver_.upload(sums_, device.sums.data(), device.sums.size());
+    if (rc == 0) rc = driver_.function(&function, device_module, p.name.c_str());
+    if (rc == 0) rc = driver_.launch(function, p.grid, p.block, arguments);
+    if (rc == 0) rc = driver_.synchronize();
+    if (rc == 0) rc = driver_.download(device.out.data(), result_, device.out.size());
+    if (rc == 0) rc = driver_.download(device.sums.data(), sums_, device.sums.size());
+    if (rc != 0) return failed(p.seed, "device error " + std::to_string(rc)), false;
+    const std::string where = random::difference(vm, device);
+    if (where.empty()) return true;
+    std::fprintf(out_, "difference %llu %s (virtual machine / device); %s\n",
+                 static_cast<unsigned long long>(p.seed), where.c_str(), p.features.c_str());
+    std::fflush(out_);
+    return false;
+  }
+  void failed(std::uint64_t seed, const std::string& why) {
+    std::string line = why;
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    std::fprintf(out_, "failed %llu %s\n", static_cast<unsigned long long>(seed), line.c_str());
+    std::fflush(out_);
+  }
+
+  std::FILE* out_;
+  Driver driver_;
+  Driver::Address in_ = 0, result_ = 0, sums_ = 0;
+};
+
+// What all workers write, and whether each of them ended well.
+struct Outcome {
+  std::uint64_t equal = 0;
+  std::vector<std::string> differences, failures;
+};
+Outcome compare_all(std::uint64_t first, std::uint64_t count, std::uint64_t workers) {
+  Outcome outcome;
+  std::vector<std::pair<pid_t, std::FILE*>> children;
+  for (std::uint64_t worker = 0; worker < workers; ++worker) {
+    int ends[2];
+    if (pipe(ends) != 0) break;
+    const pid_t child = fork();
+    if (child == 0) {
+      close(ends[0]);
+      Comparison comparison(fdopen(ends[1], "w"));
+      if (!comparison.open()) _exit(3);
+      for (std::uint64_t at = worker * kBatch; at < count; at += workers * kBatch)
+        comparison.batch(first + at, first + std::min(at + kBatch, count));
+      _exit(0);
+    }
+    close(ends[1]);
+    children.emplace_back(child, fdopen(ends[0], "r"));
+  }
+  std::vector<std::thread> readers;
+  std::vector<Outcome> parts(children.size());
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    readers.emplace_back([&, i] {
+      char buffer[4096];
+      while (std::fgets(buffer, sizeof buffer, children[i].second) != nullptr) {
+        const std::string line(buffer,
+                               std::min(sizeof buffer, std::string_view(buffer).find('\n')));
+        if (line.starts_with("ok ")) parts[i].equal += std::stoull(line.substr(3));
+        if (line.starts_with("difference ")) parts[i].differences.push_back(line.substr(11));
+        if (line.starts_with("failed ")) parts[i].failures.push_back(line.substr(7));
+      }
+      std::fclose(children[i].second);
+    });
+  }
+  for (std::thread& reader : readers) reader.join();
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    int status = 0;
+    waitpid(children[i].first, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+      parts[i].failures.push_back("- worker " + std::to_string(i) + " ended with status " +
+                                  std::to_string(status));
+    outcome.equal += parts[i].equal;
+    std::move(parts[i].differences.begin(), parts[i].differences.end(),
+              std::back_inserter(outcome.differences));
+    std::move(parts[i].failures.begin(), parts[i].failures.end(),
+              std::back_inserter(outcome.failures));
+  }
+  return outcome;
+}
+
+std::string quoted_list(const std::vector<std::string>& lines) {
+  std::string out = "[";
+  for (const std::string& line : lines) {
+    out += out.size() == 1 ? "\n    \"" : ",\n    \"";
+    for (const char c : line) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  return out + "]";
+}
+
+TEST(PtxVmGpu, RandomProgramsGiveTheResultsOfTheDevice) {
+  // Asked in a process of its own: a driver that has started cannot be used after a fork.
+  const pid_t probe = fork();
+  if (probe == 0) {
+    Driver driver;
+    _exit(driver.open() ? 0 : 1);
+  }
+  int status = 1;
+  waitpid(probe, &status, 0);
+  if (status != 0) {
+    if (std::getenv("KW_REQUIRE_GPU") != nullptr) FAIL() << "no usable CUDA driver or device";
+    GTEST_SKIP() << "no usable CUDA driver or device";
+  }
+  const std::uint64_t first = setting("KW_RANDOM_FIRST", 0),
+                      count = setting("KW_RANDOM_PROGRAMS", 10000);
+  const std::uint64_t workers = std::max<std::uint64_t>(
+      1, setting("KW_RANDOM_WORKERS", std::min(16u, std::thread::hardware_concurrency())));
+  const auto begin = std::chrono::steady_clock::now();
+  const Outcome outcome = compare_all(first, count, workers);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  std::printf("%llu programs from seed %llu: %llu equal, %zu different, %zu failed, %.1f s\n",
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(first),
+              static_cast<unsigned long long>(outcome.equal), outcome.differences.size(),
+              outcome.failures.size(), seconds);
+  for (const auto* list : {&outcome.differences, &outcome.failures}) {
+    for (std::size_t i = 0; i < std::min<std::size_t>(40, list->size()); ++i)
+      std::printf("  seed %s\n", (*list)[i].c_str());
+  }
+  if (const char* path = std::getenv("KW_RANDOM_JSON"); path != nullptr) {
+    std::ofstream(path) << "{\"programs\": " << count << ", \"first_seed\": " << first
+                        << ", \"equal\": " << outcome.equal << ", \"seconds\": " << seconds
+                        << ",\n  \"differences\": " << quoted_list(outcome.differences)
+                        << ",\n  \"failures\": " << quoted_list(outcome.failures) << "}\n";
+  }
+  if (const char* folder = std::getenv("KW_RANDOM_DUMP"); folder != nullptr) {
+    for (const std::string& line : outcome.differences) {
+      const std::uint64_t seed = std::stoull(line);
+      std::ofstream(folder + std::string("/") + std::to_string(seed) + ".ptx")
+          << random::header() << random::generate(seed).text;
+    }
+  }
+  EXPECT_EQ(outcome.equal, count);
+  EXPECT_TRUE(outcome.differences.empty() && outcome.failures.empty());
+}
+
+}  // namespace
+}  // namespace kw::ptxvm

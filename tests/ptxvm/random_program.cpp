@@ -1,0 +1,714 @@
+#include "ptxvm/random_program.h"
+
+#include <array>
+#include <cstring>
+
+#include "ptxvm/random_writer.h"
+
+namespace kw::ptxvm::random {
+namespace {
+
+// Where a statement stands. Only code that all threads of a block reach together may use barriers;
+// operations between lanes name the lanes that are here, in `members`.
+struct Place {
+  bool whole_block = false;
+  std::string members;     // register with the lanes of this warp that are here; "" if unknown
+  bool all_lanes = false;  // members is a whole warp of 32
+  unsigned depth = 0;
+};
+
+std::string in_brackets(const std::string& base, std::uint64_t offset) {
+  return "[" + base + "+" + std::to_string(offset) + "]";
+}
+
+class Kernel {
+ public:
+  explicit Kernel(std::uint64_t seed) : w_(seed * 0x9e3779b97f4a7c15u + 1) {
+    program_.seed = seed;
+    program_.name = "k" + std::to_string(seed);
+    static constexpr std::uint32_t kBlocks[] = {32, 64, 96, 128, 128, 64, 40, 100};
+    program_.block = kBlocks[w_.below(8)];
+    program_.grid = static_cast<std::uint32_t>(1 + w_.below(3));
+    program_.n = static_cast<std::uint32_t>(w_.below(9));
+    whole_warps_ = program_.block % 32 == 0;
+  }
+
+  Program build();
+
+ private:
+  void prologue();
+  void epilogue();
+  void statements(const Place& at, unsigned count);
+  void statement(const Place& at);
+  void branch(const Place& at);
+  void loop(const Place& at);
+  void uniform_branch(const Place& at);
+  void uniform_loop(const Place& at);
+  void table(const Place& at);
+  void memory(const Place& at);
+  void lanes(const Place& at);
+  void shuffle(const Place& at);
+  void exchange();
+  void shared_sums();
+  void block_vote();
+  void matrix();
+  void async_copy();
+  void sums();
+  void call();
+  void function();
+  void load_or_store(const std::string& space, const std::string& base, unsigned bytes,
+                     bool may_store);
+  std::string below_number(const std::string& reg, unsigned power);  // reg & (power - 1), fresh
+  std::string ballot(const std::string& predicate, const std::string& members);
+
+  Writer w_;
+  Program program_;
+  std::string functions_;
+  std::vector<std::string> function_names_;
+  std::string tables_;
+  bool whole_warps_ = false;
+};
+
+std::string Kernel::below_number(const std::string& reg, unsigned power) {
+  const std::string t = w_.fresh('t');
+  w_.line("and.b32 " + t + ", " + reg + ", " + std::to_string(power - 1) + ";");
+  return t;
+}
+
+std::string Kernel::ballot(const std::string& predicate, const std::string& members) {
+  const std::string t = w_.fresh('t');
+  w_.line("vote.sync.ballot.b32 " + t + ", " + predicate + ", " + members + ";");
+  return t;
+}
+
+void Kernel::statements(const Place& at, unsigned count) {
+  for (unsigned i = 0; i < count; ++i) statement(at);
+}
+
+void Kernel::statement(const Place& at) {
+  const std::uint64_t c = w_.below(100);
+  const bool nest = at.depth < 3;
+  if (c < 62) return w_.operation();
+  if (c < 67 && nest) return branch(at);
+  if (c < 71 && nest) return loop(at);
+  if (c < 73 && nest) return table(at);
+  if (c < 81) return memory(at);
+  if (c < 84) return call();
+  if (c < 86) return sums();
+  if (c < 92) return at.members.empty() ? w_.operation() : lanes(at);
+  if (!at.whole_block) return w_.operation();
+  switch (w_.below(nest ? 8 : 6)) {
+    case 0:
+    case 1:
+      return exchange();
+    case 2:
+      return shared_sums();
+    case 3:
+      return block_vote();
+    case 4:
+      return whole_warps_ ? matrix() : exchange();
+    case 5:
+      return async_copy();
+    case 6:
+      return uniform_branch(at);
+    default:
+      return uniform_loop(at);
+  }
+}
+
+void Kernel::branch(const Place& at) {
+  w_.mark("branch");
+  const std::string p = w_.fresh('s');
+  w_.line("mov.pred " + p + ", " + w_.pick('p') + ";");
+  Place then{false, "", false, at.depth + 1}, other = then;
+  const bool both = w_.chance(50);
+  if (!at.members.empty() && w_.chance(75)) {
+    then.members = ballot(p, at.members);
+    other.members = ballot("!" + p, at.members);
+  }
+  const std::string otherwise = w_.label(), end = w_.label();
+  w_.line("@!" + p + " bra " + (both ? otherwise : end) + ";");
+  statements(then, static_cast<unsigned>(1 + w_.below(6)));
+  if (both) {
+    w_.line("bra " + end + ";");
+    w_.line(otherwise + ":");
+    statements(other, static_cast<unsigned>(1 + w_.below(6)));
+  }
+  w_.line(end + ":");
+}
+
+void Kernel::loop(const Place& at) {
+  w_.mark("loop");
+  const std::string count = below_number(w_.pick('r'), 8), p = w_.fresh('s');
+  const std::string top = w_.label(), end = w_.label();
+  Place inside{false, "", false, at.depth + 1};
+  if (!at.members.empty() && w_.chance(75)) {
+    inside.members = w_.fresh('t');
+    w_.line("mov.b32 " + inside.members + ", " + at.members + ";");
+  }
+  // The lanes that leave are known to those that stay.
+  const auto leave = [&] {
+    if (!inside.members.empty()) {
+      const std::string left = ballot("!" + p, inside.members);
+      w_.line("@" + p + " bra " + end + ";");
+      w_.line("mov.b32 " + inside.members + ", " + left + ";");
+    } else {
+      w_.line("@" + p + " bra " + end + ";");
+    }
+  };
+  w_.line(top + ":");
+  w_.line("setp.eq.u32 " + p + ", " + count + ", 0;");
+  leave();
+  w_.line("sub.u32 " + count + ", " + count + ", 1;");
+  statements(inside, static_cast<unsigned>(1 + w_.below(5)));
+  if (w_.chance(25)) {
+    w_.mark("break");
+    w_.line("mov.pred " + p + ", " + w_.pick('p') + ";");
+    leave();
+    statements(inside, static_cast<unsigned>(1 + w_.below(3)));
+  }
+  w_.line("bra " + top + ";");
+  w_.line(end + ":");
+}
+
+void Kernel::uniform_branch(const Place& at) {
+  w_.mark("uniform_branch");
+  const std::string p = w_.fresh('s'), end = w_.label();
+  w_.line("setp.lt.u32 " + p + ", " + w_.pick('u') + ", " + std::to_string(w_.below(40)) + ";");
+  w_.line("@" + p + " bra.uni " + end + ";");
+  Place inside = at;
+  ++inside.depth;
+  statements(inside, static_cast<unsigned>(2 + w_.below(5)));
+  w_.line(end + ":");
+}
+
+void Kernel::uniform_loop(const Place& at) {
+  w_.mark("uniform_loop");
+  const std::string count = below_number(w_.pick('u'), 4), p = w_.fresh('s'), top = w_.label();
+  Place inside = at;
+  ++inside.depth;
+  w_.line(top + ":");
+  statements(inside, static_cast<unsigned>(2 + w_.below(5)));
+  w_.line("setp.ne.u32 " + p + ", " + count + ", 0;");
+  w_.line("sub.u32 " + count + ", " + count + ", 1;");
+  w_.line("@" + p + " bra " + top + ";");
+}
+
+void Kernel::table(const Place& at) {
+  w_.mark("brx");
+  const std::string index = below_number(w_.pick('r'), 4), name = w_.label(), end = w_.label();
+  std::array<std::string, 4> targets;
+  for (std::string& t : targets) t = w_.label();
+  w_.line(name + ": .branchtargets " + targets[0] + ", " + targets[1] + ", " + targets[2] + ", " +
+          targets[3] + ";");
+  w_.line("brx.idx " + index + ", " + name + ";");
+  for (const std::string& t : targets) {
+    w_.line(t + ":");
+    statements({false, "", false, at.depth + 1}, static_cast<unsigned>(1 + w_.below(3)));
+    if (w_.chance(70)) w_.line("bra " + end + ";");  // else on into the next case
+  }
+  w_.line(end + ":");
+}
+
+// One access of 1 to 16 bytes at an aligned place that a register picks, within `bytes` (a power of
+// two) from base.
+void Kernel::load_or_store(const std::string& space, const std::string& base, unsigned bytes,
+                           bool may_store) {
+  struct Shape {
+    const char *suffix, *kinds;
+    unsigned bytes;
+  };
+  static constexpr Shape kShapes[] = {
+      {"u32", "r", 4},     {"b32", "f", 4},        {"u64", "d", 8},      {"f64", "g", 8},
+      {"f32", "f", 4},     {"u16", "w", 2},        {"b16", "h", 2},      {"u8", "w", 1},
+      {"s8", "r", 1},      {"s16", "r", 2},        {"v2.u32", "rr", 8},  {"v4.u32", "rrrr", 16},
+      {"v2.f32", "ff", 8}, {"v4.f32", "ffff", 16}, {"v2.u64", "dd", 16}, {"v4.b16", "hwhw", 8},
+      {"v2.b16", "bw", 4}, {"s32", "d", 4},        {"v2.f64", "gg", 16}, {"v4.u8", "wwww", 4}};
+  const Shape& shape = kShapes[w_.below(std::size(kShapes))];
+  const std::string index = w_.fresh('t'), at = w_.fresh('q');
+  w_.line("and.b32 " + index + ", " + w_.pick('r') + ", " + std::to_string(bytes - shape.bytes) +
+          ";");
+  if (shape.bytes > 1)
+    w_.line("and.b32 " + index + ", " + index + ", " +
+            std::to_string(-static_cast<int>(shape.bytes)) + ";");
+  w_.line("cvt.u64.u32 " + at + ", " + index + "; add.s64 " + at + ", " + at + ", " + base + ";");
+  std::string registers;
+  const std::string_view kinds = shape.kinds;
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    std::string r = w_.pick(kinds[i]);
+    while (registers.find(r) != std::string::npos) r = w_.pick(kinds[i]);  // no register twice
+    registers += (i == 0 ? "" : ", ") + r;
+  }
+  if (kinds.size() > 1) registers = "{" + registers + "}";
+  const bool store = may_store && w_.chance(50);
+  const std::string guard = w_.chance(15) ? "@" + w_.pick('p') + " " : "";
+  const std::string opcode = (store ? "st" : "ld") + space + "." + shape.suffix + " ";
+  w_.line(guard + opcode + (store ? "[" + at + "], " + registers : registers + ", [" + at + "]") +
+          ";");
+}
+
+void Kernel::memory(const Place&) {
+  switch (w_.below(8)) {
+    case 0:
+    case 1:
+      w_.mark("local");
+      return load_or_store(".local", "%local", 64, true);
+    case 2:
+      w_.mark("generic");
+      return load_or_store("", w_.chance(50) ? "%local_generic" : "%own_generic", 64, true);
+    case 3:
+      w_.mark("constant");
+      return load_or_store(".const", "%constants", 256, false);
+    case 4:
+      w_.mark("own_shared");
+      return load_or_store(".shared", "%own", 64, true);
+    case 5:
+      w_.mark("own_global");
+      return load_or_store(".global", "%private", 64, true);
+    case 6:
+      w_.mark("input");
+      return load_or_store(w_.chance(50) ? ".global.nc" : ".global", "%in", 256, false);
+    default: {  // an atomic on memory of this thread: its result is known
+      w_.mark("own_atomic");
+      static constexpr std::array kAtomics{
+          "add.u32 r R",  "min.s32 r r",  "max.u32 r r",  "and.b32 r r", "or.b32 r R",
+          "xor.b32 r r",  "exch.b32 r r", "inc.u32 r R",  "dec.u32 r R", "add.u64 d d",
+          "min.s64 d d",  "max.u64 d d",  "exch.b64 d d", "xor.b64 d d", "cas.b32 r rr",
+          "cas.b64 d dd", "and.b64 d d"};
+      const std::string a = kAtomics[w_.below(std::size(kAtomics))];
+      const std::size_t blank = a.find(' ');
+      const bool shared = w_.chance(50);
+      const bool wide = a[blank + 1] == 'd';
+      std::string text = "atom" + std::string(shared ? ".shared." : ".global.") +
+                         a.substr(0, blank) + " " + w_.pick(wide ? 'd' : 'r') + ", " +
+                         in_brackets(shared ? "%own" : "%private", 8 * w_.below(8));
+      for (const char kind : a.substr(blank + 3)) {
+        text += ", ";
+        text += kind == 'R' && w_.chance(50) ? w_.number(32) : w_.pick(kind == 'R' ? 'r' : kind);
+      }
+      return w_.line(text + ";");
+    }
+  }
+}
+
+void Kernel::shuffle(const Place& at) {
+  w_.mark("shfl");
+  static constexpr std::array kModes{"up", "down", "bfly", "idx"};
+  const std::string mode = kModes[w_.below(4)], p = w_.fresh('s'), t = w_.fresh('t');
+  const std::string source = w_.pick('r'), by = below_number(w_.pick('r'), 32);
+  if (at.all_lanes && whole_warps_) {
+    static constexpr unsigned kSegments[] = {0, 0, 0x1000, 0x1800, 0x1c00};
+    const unsigned clamp = kSegments[w_.below(5)] | (mode == "up" ? 0u : 31u);
+    w_.line("shfl.sync." + mode + ".b32 " + t + "|" + p + ", " + source + ", " + by + ", " +
+            std::to_string(clamp) + ", " + at.members + ";");
+    w_.line("mov.b32 " + w_.pick('r') + ", " + t + "; mov.pred " + w_.pick('p') + ", " + p + ";");
+    return;
+  }
+  // A lane that is not here gives nothing that could be used.
+  const std::string from = w_.fresh('t'), here = w_.fresh('s');
+  w_.line("shfl.sync." + mode + ".b32 " + t + "|" + p + ", " + source + ", " + by + ", " +
+          (mode == "up" ? "0" : "31") + ", " + at.members + ";");
+  const std::string op = mode == "up" ? "sub.u32 " : mode == "down" ? "add.u32 " : "xor.b32 ";
+  if (mode == "idx")
+    w_.line("mov.b32 " + from + ", " + by + ";");
+  else
+    w_.line(op + from + ", %lane, " + by + ";");
+  const std::string bit = w_.fresh('t'), inside = w_.fresh('s');
+  w_.line("setp.lt.u32 " + inside + ", " + from + ", 32;");
+  w_.line("shr.u32 " + bit + ", " + at.members + ", " + from + "; and.b32 " + bit + ", " + bit +
+          ", 1;");
+  w_.line("setp.ne.and.u32 " + here + ", " + bit + ", 0, " + inside + ";");
+  w_.line("selp.b32 " + w_.pick('r') + ", " + t + ", " + source + ", " + here + ";");
+}
+
+void Kernel::lanes(const Place& at) {
+  switch (w_.below(10)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      return shuffle(at);
+    case 4:
+      w_.mark("vote");
+      return w_.line("vote.sync.ballot.b32 " + w_.pick('r') + ", " + w_.pick('p') + ", " +
+                     at.members + ";");
+    case 5: {
+      w_.mark("vote");
+      static constexpr std::array kVotes{"all", "any", "uni"};
+      return w_.line("vote.sync." + std::string(kVotes[w_.below(3)]) + ".pred " + w_.pick('p') +
+                     ", " + (w_.chance(30) ? "!" : "") + w_.pick('p') + ", " + at.members + ";");
+    }
+    case 6: {
+      w_.mark("match");
+      const std::string few = below_number(w_.pick('r'), 4);
+      if (w_.chance(50))
+        return w_.line("match.any.sync.b32 " + w_.pick('r') + ", " + few + ", " + at.members + ";");
+      return w_.line("match.all.sync.b32 " + w_.pick('r') + "|" + w_.pick('p') + ", " + few + ", " +
+                     at.members + ";");
+    }
+    case 7:
+    case 8: {
+      w_.mark("redux");
+      static constexpr std::array kOps{"add.u32", "add.s32", "min.s32", "max.u32",
+                                       "and.b32", "or.b32",  "xor.b32", "min.u32"};
+      return w_.line("redux.sync." + std::string(kOps[w_.below(8)]) + " " + w_.pick('r') + ", " +
+                     w_.pick('r') + ", " + at.members + ";");
+    }
+    default:
+      w_.mark("warpsync");
+      return w_.line("bar.warp.sync " + at.members + ";");
+  }
+}
+
+// Every thread fills its part of shared memory, then reads another's.
+void Kernel::exchange() {
+  w_.mark("exchange");
+  const std::string other = w_.fresh('t'), at = w_.fresh('t');
+  for (int i = 0; i < 2; ++i) load_or_store(".shared", "%own", 64, true);
+  w_.line(w_.chance(50) ? "bar.sync 0;" : "barrier.sync.aligned 1;");
+  w_.line("add.u32 " + other + ", %tid_x, " + std::to_string(w_.below(program_.block)) + ";");
+  w_.line("rem.u32 " + other + ", " + other + ", " + std::to_string(program_.block) + ";");
+  w_.line("mad.lo.u32 " + at + ", " + other + ", 64, %shared;");
+  for (int i = 0; i < 2; ++i) {
+    const std::string where = in_brackets(at, 16 * w_.below(4));
+    switch (w_.below(4)) {
+      case 0:
+        w_.line("ld.shared.u32 " + w_.pick('r') + ", " + where + ";");
+        break;
+      case 1:
+        w_.line("ld.shared.v2.u64 {%d0, %d3}, " + where + ";");
+        break;
+      case 2:
+        w_.line("ld.shared.v4.f32 {%f1, %f0, %f4, %f2}, " + where + ";");
+        break;
+      default:
+        w_.line("ld.shared.s8 " + w_.pick('w') + ", " + where + ";");
+    }
+  }
+  w_.line("bar.sync 0;");
+}
+
+// Sums that come out the same in every order, over a block; small integers in floating point.
+void Kernel::shared_sums() {
+  w_.mark("shared_sums");
+  const std::string slot = below_number(w_.pick('r'), 4), at = w_.fresh('t'), first = w_.fresh('s');
+  w_.line("setp.lt.u32 " + first + ", %tid_x, 16;");
+  w_.line("shl.b32 " + at + ", %tid_x, 3; add.u32 " + at + ", " + at + ", %pool;");
+  w_.line("@" + first + " st.shared.u64 [" + at + "], 0;");
+  w_.line("bar.sync 0;");
+  w_.line("shl.b32 " + at + ", " + slot + ", 5; add.u32 " + at + ", " + at + ", %pool;");
+  const std::string small = below_number(w_.pick('r'), 8), f = w_.fresh('t'), g = w_.fresh('i');
+  const std::string where = "[" + at;
+  w_.line("red.shared.add.u32 " + where + "], " + w_.pick('r') + ";");
+  w_.line("red.shared.add.u64 " + where + "+8], " + w_.pick('d') + ";");
+  switch (w_.below(5)) {
+    case 0:
+      w_.line("{ .reg .f32 a; cvt.rn.f32.u32 a, " + small + "; red.shared.add.f32 " + where +
+              "+16], a; }");
+      break;
+    case 1:
+      w_.line("cvt.rn.f64.u32 " + g + ", " + small + "; red.shared.add.f64 " + where + "+16], " +
+              g + ";");
+      break;
+    case 2:
+      w_.line("{ .reg .b16 a; cvt.rn.f16.u32 a, " + small + "; mov.b32 " + f +
+              ", {a, a}; red.shared.add.noftz.f16x2 " + where + "+16], " + f + "; }");
+      break;
+    case 3:
+      w_.line("red.shared.max.s32 " + where + "+16], " + w_.pick('r') + ";");
+      break;
+    default:
+      w_.line("red.shared.xor.b32 " + where + "+16], " + w_.pick('r') + ";");
+  }
+  w_.line("red.shared.or.b32 " + where + "+24], " + w_.pick('r') + ";");
+  w_.line("bar.sync 0;");
+  w_.line("ld.shared.u32 " + w_.pick('r') + ", " + where + "]; ld.shared.u64 " + w_.pick('d') +
+          ", " + where + "+8]; ld.shared.v2.u32 {%r1, %r6}, " + where + "+16];");
+  w_.line("bar.sync 0;");
+}
+
+void Kernel::block_vote() {
+  w_.mark("bar.red");
+  if (w_.chance(50)) {
+    const std::string t = w_.fresh('t');
+    w_.line("bar.red.popc.u32 " + t + ", 0, " + w_.pick('p') + ";");
+    w_.line("mov.b32 " + w_.pick('r') + ", " + t + "; mov.b32 %u3, " + t + ";");
+  } else {
+    w_.line(std::string("bar.red.") + (w_.chance(50) ? "and" : "or") + ".pred " + w_.pick('p') +
+            ", 0, " + (w_.chance(30) ? "!" : "") + w_.pick('p') + ";");
+  }
+  w_.line("add.u32 " + w_.pick('u') + ", " + w_.pick('u') + ", " + std::to_string(w_.below(9)) +
+          ";");
+}
+
+void Kernel::matrix() {
+  if (w_.chance(35)) {
+    w_.mark("ldmatrix");
+    w_.line("bar.sync 0;");
+    const bool trans = w_.chance(50);
+    w_.line(std::string("ldmatrix.sync.aligned.m8n8.x4") + (trans ? ".trans" : "") +
+            ".shared.b16 {%r0, %r3, %r5, %r7}, " + in_brackets("%own", 16 * w_.below(4)) + ";");
+    w_.line("bar.sync 0;");
+    return;
+  }
+  switch (w_.below(4)) {
+    case 0:
+      w_.mark("mma.f16");
+      return w_.line(
+          "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0,%f1,%f2,%f3}, {%x0,%x1,%x2,%x0}, "
+          "{%x1,%x2}, {%f2,%f3,%f4,%f5};");
+    case 1:
+      w_.mark("mma.bf16");
+      return w_.line(
+          "mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%f0,%f1,%f2,%f3}, {%y0,%y1}, {%y2}, "
+          "{%f2,%f3,%f4,%f5};");
+    default:
+      w_.mark("mma.s8");
+      return w_.line(
+          "mma.sync.aligned.m16n8k32.row.col.s32.s8.u8.s32 {%r0,%r1,%r2,%r3}, {%r4,%r5,%r6,%r7}, "
+          "{%r1,%r2}, {%r0,%r3,%r5,%r6};");
+  }
+}
+
+void Kernel::async_copy() {
+  w_.mark("cp.async");
+  static constexpr unsigned kSizes[] = {4, 8, 16};
+  const unsigned bytes = kSizes[w_.below(3)];
+  const std::string from = std::to_string(16 * w_.below(14)), to = std::to_string(16 * w_.below(4));
+  const std::string used = w_.chance(40) ? ", " + below_number(w_.pick('r'), 4) : "";
+  w_.line("cp.async.ca.shared.global [%own32+" + to + "], [%in+" + from + "], " +
+          std::to_string(bytes) + used + ";");
+  w_.line(w_.chance(50) ? "cp.async.wait_all;" : "cp.async.commit_group; cp.async.wait_group 0;");
+  w_.line("ld.shared.u32 " + w_.pick('r') + ", [%own32+" + to + "];");
+}
+
+// Global sums: each of the words has one operation for the whole program.
+void Kernel::sums() {
+  w_.mark("sums");
+  static constexpr std::array kOps{"add.u32", "xor.b32", "or.b32",  "and.b32",
+                                   "max.u32", "min.s32", "max.s32", "min.u32"};
+  const std::uint64_t i = w_.below(10);
+  const std::string guard = w_.chance(20) ? "@" + w_.pick('p') + " " : "";
+  if (i < 8) {
+    const bool atom = w_.chance(20);
+    return w_.line(guard + (atom ? "atom" : "red") + ".global." + kOps[i] + (atom ? " _, " : " ") +
+                   in_brackets("%sums", 8 * i) + ", " + w_.pick('r') + ";");
+  }
+  if (i == 8) return w_.line(guard + "red.global.add.u64 [%sums+64], " + w_.pick('d') + ";");
+  const std::string small = below_number(w_.pick('r'), 16);
+  w_.line("{ .reg .f32 a; cvt.rn.f32.u32 a, " + small + "; " + guard +
+          "red.global.add.f32 [%sums+72], a; }");
+}
+
+// A function of one lane's values, given a pointer of unknown space to 64 bytes.
+void Kernel::function() {
+  const std::string name =
+      "f" + std::to_string(program_.seed) + "_" + std::to_string(function_names_.size());
+  Kernel body(w_.bits() >> 20);
+  body.w_ = Writer(w_.bits());
+  for (const Pool& p : pools()) {
+    for (int i = 0; i < p.count; ++i) {
+      const std::string r = std::string(" %") + p.kind + std::to_string(i);
+      const std::string value = std::to_string(body.w_.below(60000));
+      switch (p.kind) {
+        case 'd':
+          body.w_.line("add.u64" + r + ", %b, " + value + ";");
+          break;
+        case 'f':
+          body.w_.line("mov.b32" + r + ", %c;");
+          break;
+        case 'g':
+          body.w_.line("cvt.rn.f64.s32" + r + ", %a;");
+          break;
+        case 'p':
+          body.w_.line("setp.lt.u32" + r + ", %a, " + value + ";");
+          break;
+        case 'h':
+        case 'b':
+        case 'w':
+          body.w_.line("mov.b16" + r + ", " + value + ";");
+          break;
+        default:
+          body.w_.line("add.u32" + r + ", %a, " + value + ";");
+      }
+    }
+  }
+  const auto some = [&](unsigned count) {
+    for (unsigned i = 0; i < count; ++i) {
+      if (body.w_.chance(15))
+        body.load_or_store("", "%to", 64, true);
+      else
+        body.w_.operation();
+    }
+  };
+  some(static_cast<unsigned>(2 + body.w_.below(8)));
+  if (body.w_.chance(50)) {
+    const std::string end = body.w_.label();
+    body.w_.line("@" + body.w_.pick('p') + " bra " + end + ";");
+    some(static_cast<unsigned>(1 + body.w_.below(5)));
+    if (body.w_.chance(30)) body.w_.line("st.param.b32 [result], %r1; ret;");
+    body.w_.line(end + ":");
+  }
+  functions_ += ".func (.param .b32 result) " + name +
+                "(.param .b32 pa, .param .b64 pb, .param .f32 pc, .param .b64 pto)\n{\n" +
+                body.w_.declarations() +
+                "  .reg .b32 %a; .reg .b64 %b, %to; .reg .f32 %c;\n"
+                "  ld.param.b32 %a, [pa]; ld.param.b64 %b, [pb]; ld.param.f32 %c, [pc]; "
+                "ld.param.b64 %to, [pto];\n" +
+                body.w_.text() + "  st.param.b32 [result], %r0;\n  ret;\n}\n";
+  function_names_.push_back(name);
+}
+
+void Kernel::call() {
+  if (function_names_.empty()) return w_.operation();
+  w_.mark("call");
+  const std::string& name = function_names_[w_.below(function_names_.size())];
+  const char* to = w_.chance(33)   ? "%local_generic"
+                   : w_.chance(50) ? "%own_generic"
+                                   : "%private_generic";
+  w_.line("{ .param .b32 a; .param .b64 b; .param .f32 c; .param .b64 d; .param .b32 e;");
+  w_.line("st.param.b32 [a], " + w_.pick('r') + "; st.param.b64 [b], " + w_.pick('d') +
+          "; st.param.f32 [c], " + w_.pick('f') + "; st.param.b64 [d], " + to + ";");
+  w_.line("call (e), " + name + ", (a, b, c, d);");
+  w_.line("ld.param.b32 " + w_.pick('r') + ", [e]; }");
+}
+
+void Kernel::prologue() {
+  w_.line(
+      "ld.param.u64 %in, [in]; ld.param.u64 %out, [out]; ld.param.u64 %sums, [sums]; "
+      "ld.param.u32 %u0, [n];");
+  w_.line(
+      "cvta.to.global.u64 %in, %in; cvta.to.global.u64 %out, %out; cvta.to.global.u64 %sums, "
+      "%sums;");
+  w_.line("mov.u32 %tid_x, %tid.x; mov.u32 %u1, %ctaid.x; mov.u32 %u2, %ntid.x; mov.u32 %u3, 5;");
+  w_.line("mad.lo.u32 %t0, %u1, %u2, %tid_x;");
+  w_.line("mul.wide.u32 %q0, %t0, " + std::to_string(kInBytes) + "; add.s64 %in, %in, %q0;");
+  w_.line("mul.wide.u32 %q0, %t0, " + std::to_string(kOutBytes) + "; add.s64 %out, %out, %q0;");
+  w_.line("add.s64 %private, %out, " + std::to_string(kOutBytes - kPrivateBytes) +
+          "; cvta.global.u64 %private_generic, %private;");
+  w_.line(
+      "mov.u32 %shared, memory; mad.lo.u32 %own32, %tid_x, 64, %shared; cvt.u64.u32 %own, %own32; "
+      "cvta.shared.u64 %own_generic, %own; mov.u32 %pool, pool;");
+  w_.line(
+      "mov.u64 %local, frame; cvta.local.u64 %local_generic, %local; mov.u64 %constants, "
+      "constants;");
+  w_.line("and.b32 %lane, %tid_x, 31;");
+  w_.line(
+      "and.b32 %t0, %tid_x, -32; sub.u32 %t0, %u2, %t0; min.u32 %t0, %t0, 32; sub.u32 %t0, 32, "
+      "%t0; "
+      "mov.u32 %members, -1; shr.u32 %members, %members, %t0;");
+  for (unsigned i = 0; i < 4; ++i) {  // memory of this thread begins as its input
+    const std::string at = std::to_string(16 * i);
+    w_.line("ld.global.v4.u32 {%r0,%r1,%r2,%r3}, [%in+" + at + "]; st.shared.v4.u32 [%own+" + at +
+            "], {%r3,%r2,%r1,%r0}; st.local.v4.u32 [%local+" + at + "], {%r1,%r0,%r3,%r2};");
+  }
+  unsigned offset = 0;
+  for (const Pool& p : pools()) {
+    if (p.kind == 'u') continue;
+    for (int i = 0; i < p.count; ++i) {
+      const std::string r = std::string(" %") + p.kind + std::to_string(i);
+      if (p.bytes == 0) {
+        w_.line("ld.global.u32 %t0, [%in+" + std::to_string(8 * i + 4) + "]; setp.lt.s32" + r +
+                ", %t0, 0;");
+        continue;
+      }
+      offset = (offset + p.bytes - 1) / p.bytes * p.bytes;
+      w_.line("ld.global." + std::string(p.type) + r + ", [%in+" + std::to_string(offset) + "];");
+      offset += p.bytes;
+    }
+  }
+  w_.line("bar.sync 0;");
+}
+
+void Kernel::epilogue() {
+  unsigned offset = 0;
+  const auto store = [&](const Pool& p, const std::string& r) {
+    offset = (offset + p.bytes - 1) / p.bytes * p.bytes;
+    w_.line("st.global." + std::string(p.type) + " [%out+" + std::to_string(offset) + "], " + r +
+            ";");
+    offset += p.bytes;
+  };
+  w_.line("mov.b32 %t0, 0;");
+  for (const Pool& p : pools()) {
+    for (int i = 0; i < p.count; ++i) {
+      const std::string r = std::string("%") + p.kind + std::to_string(i);
+      if (p.bytes == 0)
+        w_.line("@" + r + " or.b32 %t0, %t0, " + std::to_string(1 << i) + ";");
+      else
+        store(p, r);
+    }
+    if (p.bytes == 0) store({'t', 1, "b32", 4}, "%t0");
+  }
+  if (w_.chance(40)) {
+    w_.mark("exit");
+    w_.line("@" + w_.pick('p') + " exit;");
+  }
+  // What is left in this thread's shared and local memory, folded.
+  for (unsigned i = 0; i < 4; ++i) {
+    const std::string at = std::to_string(16 * i);
+    w_.line("ld.shared.v2.u64 {%d0,%d1}, [%own+" + at + "]; ld.local.v2.u64 {%d2,%d3}, [%local+" +
+            at + "]; xor.b64 %d1, %d1, %d2; xor.b64 %d0, %d0, %d3;");
+    const std::string to = std::to_string(192 + 16 * i);
+    w_.line("st.global.v2.u64 [%out+" + to + "], {%d0,%d1};");
+  }
+  w_.line("ret;");
+}
+
+Program Kernel::build() {
+  w_.fresh('t');
+  w_.fresh('q');
+  for (std::uint64_t i = w_.below(3); i > 0; --i) function();
+  prologue();
+  statements({true, "%members", true, 0}, static_cast<unsigned>(12 + w_.below(30)));
+  epilogue();
+  program_.text = functions_ + ".visible .entry " + program_.name +
+                  "(.param .u64 in, .param .u64 out, .param .u64 sums, .param .u32 n)\n{\n" +
+                  w_.declarations() +
+                  "  .reg .b32 %tid_x, %lane, %members, %shared, %pool, %own32;\n"
+                  "  .reg .b64 %in, %out, %sums, %private, %private_generic, %own, %own_generic, "
+                  "%local, %local_generic, %constants;\n"
+                  "  .local .align 16 .b8 frame[64];\n"
+                  "  .shared .align 16 .b8 memory[8192];\n  .shared .align 16 .b8 pool[128];\n" +
+                  w_.text() + "}\n";
+  for (const std::string& f : w_.features())
+    program_.features += (program_.features.empty() ? "" : " ") + f;
+  return std::move(program_);
+}
+
+}  // namespace
+
+std::string header() {
+  std::string out =
+      ".version 8.0\n.target sm_80\n.address_size 64\n.const .align 16 .b32 constants[64] = {";
+  std::mt19937_64 engine(99);
+  for (int i = 0; i < 64; ++i)
+    out += (i == 0 ? "" : ", ") + std::to_string(engine() >> (32 + i % 24));
+  return out + "};\n";
+}
+
+Program generate(std::uint64_t seed) { return Kernel(seed).build(); }
+
+Buffers buffers(const Program& program) {
+  static constexpr std::array<std::uint32_t, 24> kWords{
+      0,          1,          0x80000000, 0x7fffffff, 0xffffffff, 0x3f800000,
+      0xbf800000, 0x7f800000, 0xff800000, 0x00000001, 0x007fffff, 0x00800000,
+      0x3c003c00, 0x7bff0400, 0x80008000, 0x3f803f80, 0x41200000, 0x4f000000,
+      0x00ff00ff, 0x3ff00000, 0x40590000, 31,         0x42c80000, 0x3dcccccd};
+  std::mt19937_64 engine(program.seed ^ 0xabcdef);
+  Buffers out;
+  out.in.resize(program.threads() * kInBytes);
+  for (std::size_t i = 0; i < out.in.size(); i += 4) {
+    const std::uint64_t r = engine();
+    std::uint32_t word = static_cast<std::uint32_t>(r);
+    if ((r >> 32) % 4 == 0) word = kWords[(r >> 40) % kWords.size()];
+    if ((r >> 32) % 4 == 1)
+      word = (word & 0x807fffff) | static_cast<std::uint32_t>(122 + (r >> 40) % 10) << 23;
+    if ((r >> 32) % 4 == 2 && (r >> 50) % 2 == 0) word %= 100;
+    std::memcpy(&out.in[i], &word, 4);
+  }
+  out.out.assign(program.threads() * kOutBytes, std::byte{0x5a});
+  out.sums.assign(kSumBytes, std::byte{0});
+  return out;
+}
+
+}  // namespace kw::ptxvm::random
