@@ -32,10 +32,12 @@ RejectKind reject_kind(ptxvm::FindingKind kind) noexcept {
   switch (kind) {
     case ptxvm::FindingKind::OutOfBounds:
     case ptxvm::FindingKind::InvalidAddress:
+    case ptxvm::FindingKind::IndexOverflow:
       return RejectKind::OutOfBounds;
     case ptxvm::FindingKind::Misaligned:
       return RejectKind::Misaligned;
     case ptxvm::FindingKind::UninitialisedRead:
+    case ptxvm::FindingKind::UninitialisedRegister:
       return RejectKind::Uninitialised;
     case ptxvm::FindingKind::ReadOnlyWrite:
       return RejectKind::InputModified;
