@@ -31,7 +31,7 @@ const Ins* Block::wait_at_barrier(Warp& w, const Ins* ins) {
   const bool counted = (ins->z & BarrierBits::kCounted) != 0;
   if (number >= barriers.size() || (counted && (count == 0 || count % kLanes != 0))) {
     RawFinding finding;
-    finding.kind = FindingKind::Trap;
+    finding.kind = FindingKind::BarrierDivergence;
     finding.ins = ins;
     finding.message = fmt::format(
         "barrier {} with thread count {}: the number must be below 16 and the count a "

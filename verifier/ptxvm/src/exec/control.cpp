@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/block.h"
+#include "exec/context.h"
 
 namespace kw::ptxvm {
 namespace {
@@ -192,6 +193,15 @@ bool must_wait_for_lanes(Warp& w, const Ins* ins, std::uint32_t needed, const In
   }
   *next = next_split(w);
   return true;
+}
+
+void report_not_members(Warp& w, const Ins* ins, std::uint32_t lanes) {
+  RawFinding finding;
+  finding.kind = FindingKind::WarpDivergence;
+  finding.ins = ins;
+  finding.message =
+      fmt::format("lanes {:#010x} execute this, and their member mask does not name them", lanes);
+  w.block->worker->report(w, static_cast<unsigned>(__builtin_ctz(lanes)), std::move(finding));
 }
 
 const Ins* out_of_fuel(Warp& w, const Ins* resume) {

@@ -82,6 +82,9 @@ void end_lanes(Warp& w, std::uint32_t lanes);
 /// here, otherwise parks the split; *next is where to go on then.
 bool must_wait_for_lanes(Warp& w, const Ins* ins, std::uint32_t needed, const Ins** next);
 
+/// Reports that `lanes` execute a .sync operation whose member mask does not name them.
+void report_not_members(Warp& w, const Ins* ins, std::uint32_t lanes);
+
 /// Merges parked splits at one instruction into the first one's place; returns their common lanes.
 std::uint32_t merge_parked(Warp& w, const Ins* at);
 

@@ -29,7 +29,12 @@
 #define KW_LIKELY(x) __builtin_expect(!!(x), 1)
 #define KW_UNLIKELY(x) __builtin_expect(!!(x), 0)
 // Registers of one instruction either coincide exactly or do not overlap (ir/slots.h).
-#define KW_LANES _Pragma("GCC ivdep") for (unsigned l = 0; l < kLanes; ++l)
+#ifdef __clang__
+#define KW_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define KW_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+#define KW_LANES KW_INDEPENDENT for (unsigned l = 0; l < kLanes; ++l)
 
 namespace kw::ptxvm::KW_ISA {
 

@@ -13,10 +13,14 @@ enum class Shuffle { Up, Down, Butterfly, Index };
 template <Shuffle mode>
 const Ins* shuffle(Warp& w, const Ins* ins) {
   const u32* members = reg<const u32>(w, w.extra[ins->extra]);
-  u32 needed = 0;
-  for (unsigned l = 0; l < kLanes; ++l) needed |= (w.mask >> l & 1) != 0 ? members[l] : 0;
+  u32 needed = 0, strangers = 0;
+  for (unsigned l = 0; l < kLanes; ++l) {
+    needed |= (w.mask >> l & 1) != 0 ? members[l] : 0;
+    strangers |= ~members[l] & 1u << l;
+  }
   const Ins* next = nullptr;
   if ((needed & w.live & ~w.mask) != 0 && must_wait_for_lanes(w, ins, needed, &next)) return next;
+  if (KW_UNLIKELY((strangers & w.mask) != 0)) report_not_members(w, ins, strangers & w.mask);
   const u32* a = reg<const u32>(w, ins->a);
   const u32* b = reg<const u32>(w, ins->b);
   const u32* c = reg<const u32>(w, ins->c);

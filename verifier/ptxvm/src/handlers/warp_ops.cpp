@@ -18,11 +18,15 @@ const u32* members(Warp& w, const Ins* ins) { return operand<u32>(w, w.extra[ins
 // True if the split has to wait for lanes that it names; *next is where to go on then.
 bool waits(Warp& w, const Ins* ins, const Ins** next) {
   const u32* m = members(w, ins);
-  u32 needed = 0;
+  u32 needed = 0, strangers = 0;
   for (unsigned l = 0; l < kLanes; ++l) {
-    if ((w.mask >> l & 1) != 0) needed |= m[l];
+    if ((w.mask >> l & 1) == 0) continue;
+    needed |= m[l];
+    strangers |= ~m[l] & 1u << l;
   }
-  return must_wait_for_lanes(w, ins, needed, next);
+  if (must_wait_for_lanes(w, ins, needed, next)) return true;
+  if ((strangers & w.mask) != 0) report_not_members(w, ins, strangers & w.mask);
+  return false;
 }
 
 // body(group): the running lanes that name the same mask.

@@ -26,10 +26,12 @@ enum class FindingKind {
   InvalidAddress,     // an address in no window at all (a null or wild pointer)
   UninitialisedRead,  // of bytes that neither host nor kernel has written
   ReadOnlyWrite,      // a write to constant memory or to an allocation marked read-only
-  BarrierDivergence,  // an aligned barrier that part of a warp reaches, or one that never completes
-  WarpDivergence,     // a .sync or .aligned warp operation without all the lanes it names
-  AsyncCopy,          // a cp.async in flight whose destination is touched or whose source changes
-  Race,               // two accesses, one of them a write, that nothing orders; Finding::other
+  BarrierDivergence,  // an aligned barrier that part of a warp reaches, one that never completes,
+                      // or one with a number or thread count that no barrier has
+  WarpDivergence,  // a .sync or .aligned warp operation without all the lanes it names, or by a
+                   // lane that it does not name
+  AsyncCopy,       // a cp.async in flight whose destination is touched or whose source changes
+  Race,            // two accesses, one of them a write, that nothing orders; Finding::other
   UninitialisedRegister,  // a register that was never written decides a branch, an address, a store
   IndexOverflow,          // 32-bit index arithmetic wrapped before it became an address
   Trap,                   // trap or brkpt executed

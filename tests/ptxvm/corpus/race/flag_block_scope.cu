@@ -1,0 +1,28 @@
+// A fence of block scope between two blocks.
+// launch: 2 32
+// arg: int data[32] = zero
+// arg: int flag[1] = zero
+// arg: int out[32]
+// finds: race
+#ifdef FIXED
+#define FENCE __threadfence
+#else
+#define FENCE __threadfence_block
+#endif
+extern "C" __global__ void k(int* data, int* flag, int* out) {
+  const int t = threadIdx.x;
+  if (blockIdx.x == 0) {
+    data[t] = t + 1;  // BUG
+    __syncwarp();
+    FENCE();
+    if (t == 0) atomicExch(flag, 1);
+  } else {
+    if (t == 0) {
+      while (atomicAdd(flag, 0) == 0) {
+      }
+    }
+    __syncwarp();
+    FENCE();
+    out[t] = data[t];  // BUG
+  }
+}

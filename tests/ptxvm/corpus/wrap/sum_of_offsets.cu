@@ -1,0 +1,16 @@
+// Two offsets that fit, whose sum does not.
+// launch: 1 32
+// arg: float in[32] = ramp
+// arg: float out[32] = zero
+// arg: unsigned base = 4294967280
+// finds: index_wrap
+extern "C" __global__ void k(const float* in, float* out, unsigned base) {
+  const unsigned t = threadIdx.x;
+  if (t < 16) return;
+#ifdef FIXED
+  const unsigned long long i = (unsigned long long)base + t;
+  if (i < 32) out[t] = in[i];
+#else
+  out[t] = in[base + t];  // BUG
+#endif
+}
