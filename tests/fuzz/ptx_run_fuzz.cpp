@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
       const std::vector<std::byte> zeros(kArrayBytes);
       arrays.push_back(memory.allocate_copy(name, zeros).value());
     }
-    Options options;
+    Options options = with_all_checks();
     options.count_memory = true;
     options.instruction_budget = 3000;
     options.resident_bytes = std::uint64_t{256} << 20;

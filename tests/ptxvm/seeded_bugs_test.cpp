@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "kw/compile/service.h"
-#include "ptxvm/checks.h"
 #include "ptxvm/seeded_case.h"
 
 namespace kw::ptxvm {
@@ -73,8 +72,11 @@ std::optional<Report> run_once(const Program& program, const SeededCase& seeded,
 }
 
 Options options_for(Schedule schedule) {
-  Options options = every_check();
+  Options options = with_all_checks();
+  options.count_memory = true;
   options.schedule = schedule;
+  options.reverse_lanes = schedule == Schedule::Reversed;
+  options.pauses = schedule == Schedule::Shuffled;
   options.seed = 7;
   options.instruction_budget = 1 << 20;
   return options;

@@ -1,7 +1,7 @@
 // A register that no instruction has set.
 // launch: 1 32
 // arg: int out[32]
-// finds: uninitialised_read
+// finds: uninitialised_register
 extern "C" __global__ void k(int* out) {
   int sum;
 #ifdef FIXED

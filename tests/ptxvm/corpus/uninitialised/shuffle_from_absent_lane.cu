@@ -2,7 +2,7 @@
 // launch: 1 32
 // arg: int in[32] = ramp
 // arg: int out[32] = zero
-// finds: uninitialised_read
+// finds: uninitialised_register
 extern "C" __global__ void k(const int* in, int* out) {
   const int t = threadIdx.x;
   if (t < 16) {

@@ -3,7 +3,7 @@
 // arg: float in[32] = ramp
 // arg: float out[32] = zero
 // arg: unsigned first = 1073741824
-// finds: index_wrap
+// finds: index_overflow
 extern "C" __global__ void k(const char* in, float* out, unsigned first) {
   const unsigned t = threadIdx.x;
 #ifdef FIXED

@@ -5,7 +5,7 @@
 // arg: unsigned row = 65536
 // arg: unsigned width = 65536
 // arg: unsigned long long n = 32
-// finds: index_wrap
+// finds: index_overflow
 extern "C" __global__ void k(const float* in, float* out, unsigned row, unsigned width, unsigned long long n) {
 #ifdef FIXED
   const unsigned long long i = (unsigned long long)row * width + threadIdx.x;

@@ -4,7 +4,7 @@
 // arg: float out[32] = zero
 // arg: unsigned tile = 3
 // arg: unsigned bits = 31
-// finds: index_wrap
+// finds: index_overflow
 extern "C" __global__ void k(const float* in, float* out, unsigned tile, unsigned bits) {
   const unsigned t = threadIdx.x;
 #ifdef FIXED

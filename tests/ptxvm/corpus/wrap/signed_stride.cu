@@ -4,7 +4,7 @@
 // arg: float out[32] = zero
 // arg: int i = 1073741824
 // arg: int stride = 4
-// finds: index_wrap
+// finds: index_overflow
 extern "C" __global__ void k(const float* in, float* out, int i, int stride) {
   const int t = threadIdx.x;
 #ifdef FIXED

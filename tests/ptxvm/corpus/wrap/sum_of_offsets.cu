@@ -3,7 +3,7 @@
 // arg: float in[32] = ramp
 // arg: float out[32] = zero
 // arg: unsigned base = 4294967280
-// finds: index_wrap
+// finds: index_overflow
 extern "C" __global__ void k(const float* in, float* out, unsigned base) {
   const unsigned t = threadIdx.x;
   if (t < 16) return;
