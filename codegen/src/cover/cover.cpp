@@ -36,6 +36,7 @@ bool refines(const Cover& fine, const Cover& coarse) {
 std::vector<Piece> pieces_of(Program& program, const Target& target, int first, int last) {
   std::vector<Piece> pieces;
   const Region region = make_region(program, first, last);
+  if (first != last && gathers_inside(program, region)) return pieces;
   for (const Skeleton* skeleton : all_skeletons()) {
     if (skeleton == &fallback_skeleton() && !pieces.empty()) continue;
     for (Offer& offer : skeleton->match(program, region, target)) {
@@ -130,10 +131,15 @@ std::vector<Cover> best_covers(Program& program, const Target& target, int count
 Cover fallback_cover(Program& program, const Target& target) {
   Cover cover;
   for (int s = 0; s < static_cast<int>(program.stages.size()); ++s) {
-    const auto offers = fallback_skeleton().match(program, make_region(program, s, s), target);
-    cover.pieces.push_back(
-        {&fallback_skeleton(), offers.front().form, s, s, offers.front().cost_us});
-    cover.cost_us += offers.front().cost_us;
+    // Stages that are no loop nest have one skeleton, which is as plain.
+    for (const Skeleton* skeleton :
+         {&recurrence_skeleton(), &join_skeleton(), &fallback_skeleton()}) {
+      const auto offers = skeleton->match(program, make_region(program, s, s), target);
+      if (offers.empty()) continue;
+      cover.pieces.push_back({skeleton, offers.front().form, s, s, offers.front().cost_us});
+      cover.cost_us += offers.front().cost_us;
+      break;
+    }
   }
   return cover;
 }

@@ -155,7 +155,7 @@ class BodyWriter {
     for (const std::size_t side : {1u, 2u}) {
       for (const ScalarId leaf : leaves_of(program_.scalars, select.args[side])) {
         const Op op = program_.scalars[leaf].op;
-        if (op != Op::Load && op != Op::Decode) continue;
+        if (op != Op::Load && op != Op::Gather && op != Op::Decode) continue;
         const bool bound = binding_.leaf && !binding_.leaf(leaf).empty();
         if (!bound && !known(leaf)) return true;
       }
@@ -183,11 +183,10 @@ class BodyWriter {
 
   std::string index(const Index& at) const { return to_code(at, binding_.variables); }
 
-  std::string load(const Scalar& s) const {
-    const Tensor& tensor = program_.tensor(s.tensor);
-    const std::string element =
-        fmt::format("{}[{}]", binding_.pointer(s.tensor), index(offset_of(program_, s)));
-    switch (tensor.dtype) {
+  /// A stored element, converted to the type it is computed in.
+  std::string element(TensorId t, const std::string& offset) const {
+    const std::string element = fmt::format("{}[{}]", binding_.pointer(t), offset);
+    switch (program_.tensor(t).dtype) {
       case DType::F16:
         return fmt::format("__half2float({})", element);
       case DType::BF16:
@@ -197,6 +196,25 @@ class BodyWriter {
       default:
         return element;
     }
+  }
+
+  std::string load(const Scalar& s) const {
+    return element(s.tensor, index(offset_of(program_, s)));
+  }
+
+  /// The element, read only where every coordinate lies inside.
+  std::string gather(const Scalar& s, const std::vector<std::string>& coordinates) const {
+    const Tensor& tensor = program_.tensor(s.tensor);
+    std::string offset = index(offset_of(program_, s)), inside;
+    for (std::size_t i = 0; i < coordinates.size(); ++i) {
+      const auto d = static_cast<std::size_t>(s.gathered[i]);
+      offset +=
+          fmt::format(" + static_cast<long long>({}) * {}", coordinates[i], tensor.strides[d]);
+      inside += fmt::format("{0}{1} >= 0 && {1} < {2}", i == 0 ? "" : " && ", coordinates[i],
+                            tensor.shape[d]);
+    }
+    const std::string outside = is_floating(s.type) ? "KW_NAN" : literal(0, s.type);
+    return fmt::format("({} ? {} : {})", inside, element(s.tensor, offset), outside);
   }
 
   std::string decode(const Scalar& s) const {
@@ -225,6 +243,8 @@ class BodyWriter {
     switch (s.op) {
       case Op::Load:
         return load(s);
+      case Op::Gather:
+        return gather(s, a);
       case Op::Decode:
         return decode(s);
       case Op::Coordinate:

@@ -122,7 +122,7 @@ std::vector<TensorId> tensors_under(const Program& program, const std::vector<Sc
   for (const ScalarId root : roots) {
     for (const ScalarId leaf : leaves_of(program.scalars, root)) {
       const Scalar& s = program.scalars[leaf];
-      if (s.op == Op::Load) add(s.tensor);
+      if (s.op == Op::Load || s.op == Op::Gather) add(s.tensor);
       if (s.op == Op::Decode) {
         for (const TensorId t : tensors_of(s.encoded)) add(t);
       }

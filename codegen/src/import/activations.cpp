@@ -150,6 +150,31 @@ Status glu(Importer& im, std::string_view) {
   });
 }
 
+/// One slope, or one per channel of dimension 1.
+Status prelu_by_channel(Importer& im, std::string_view) {
+  KW_ASSIGN(const Lazy x, im.input(0));
+  KW_ASSIGN(const Lazy slope, im.input(1));
+  const std::int64_t slopes = count_of(slope.shape);
+  const std::size_t channel = x.shape.size() > 1 ? 1 : 0;
+  if (slope.shape.size() > 1 || (slopes != 1 && x.shape[channel] != slopes)) {
+    return im.refuse("slopes {} for {}", to_string(slope.shape), to_string(x.shape));
+  }
+  return im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
+    Importer::Point at{{}, p.extents};
+    if (!slope.shape.empty()) at.at = {slopes == 1 ? Index(0) : p.at[channel]};
+    const E value{&im, im.at(x, p)};
+    return choose(greater(value, 0), value, value * E{&im, im.at(slope, at)}.to(value.type())).id;
+  });
+}
+
+/// kw.dropout: x and random numbers r of its shape; r >= p keeps x / (1 - p).
+Result<ScalarId> drawn_dropout(Importer& im, const std::vector<ScalarId>& x) {
+  KW_ASSIGN(const double p, attr_number(im.node(), "p"));
+  const E value{&im, x[0]}, r{&im, x[1]};
+  const E kept = p >= 1 ? value.number(0) : value * (1 / (1 - p));
+  return choose(r.apply(Op::Ge, r.number(p)), kept, value.number(0)).id;
+}
+
 }  // namespace
 
 void add_activations(BuilderTable& t) {
@@ -176,6 +201,8 @@ void add_activations(BuilderTable& t) {
   add("aten.hardshrink", hardshrink);
   add("aten.threshold", threshold);
   t["aten.glu"] = glu;
+  t["aten.prelu"] = prelu_by_channel;
+  t["kw.dropout"] = pointwise(2, Promotion::None, drawn_dropout);
   t["aten._prelu_kernel"] = pointwise(2, Promotion::ToOutput, prelu);
 }
 

@@ -99,23 +99,59 @@ Status outer(Importer& im, std::string_view) {
   return {};
 }
 
-/// "bij,bjk->bik": two operands, letters only.
+/// Labels of `now` and `next` that something later still needs, in order of appearance.
+Labels needed_later(const Labels& now, const Labels& next, const std::vector<Labels>& later) {
+  Labels keep;
+  for (const Labels* labels : {&now, &next}) {
+    for (const int label : *labels) {
+      const bool needed = std::any_of(later.begin(), later.end(), [label](const Labels& l) {
+        return std::find(l.begin(), l.end(), label) != l.end();
+      });
+      const bool known = std::find(keep.begin(), keep.end(), label) != keep.end();
+      if (needed && !known) keep.push_back(label);
+    }
+  }
+  return keep;
+}
+
+/// "bij,bjk->bik": letters only; operands are multiplied from left to right, and an index is summed
+/// as soon as nothing to the right has it.
 Status einsum(Importer& im, std::string_view) {
   KW_ASSIGN(std::string equation, attr_string_or(im.node(), "equation", ""));
   std::erase(equation, ' ');
-  const std::size_t comma = equation.find(','), arrow = equation.find("->");
-  if (comma == std::string::npos || arrow == std::string::npos || arrow < comma ||
-      equation.find('.') != std::string::npos || im.node().inputs.size() != 2) {
+  const std::size_t arrow = equation.find("->");
+  if (arrow == std::string::npos || equation.find('.') != std::string::npos) {
     return im.refuse("equation '{}'", equation);
   }
-  const auto labels = [&](std::size_t from, std::size_t to) {
-    return Labels(equation.begin() + static_cast<std::ptrdiff_t>(from),
-                  equation.begin() + static_cast<std::ptrdiff_t>(to));
-  };
-  KW_ASSIGN(const Lazy a, im.input(0));
-  KW_ASSIGN(const Lazy b, im.input(1));
-  KW_ASSIGN(const Lazy y, im.contract(a, labels(0, comma), b, labels(comma + 1, arrow),
-                                      labels(arrow + 2, equation.size()), true));
+  std::vector<Labels> labels(1);
+  for (const char c : equation.substr(0, arrow)) {
+    if (c == ',') {
+      labels.emplace_back();
+    } else {
+      labels.back().push_back(c);
+    }
+  }
+  labels.emplace_back(equation.begin() + static_cast<std::ptrdiff_t>(arrow) + 2, equation.end());
+  const std::size_t count = im.node().inputs.size();
+  if (labels.size() != count + 1) return im.refuse("{} operands for '{}'", count, equation);
+  KW_ASSIGN(Lazy value, im.input(0));
+  const DType type = compute_type(im.output_value().dtype);
+  if (count == 1) {
+    const Lazy one{im.scalars().constant(1, type), {}};
+    KW_ASSIGN(value, im.contract(value, labels[0], one, {}, labels[1], true));
+    return {};
+  }
+  Labels now = labels[0];
+  for (std::size_t i = 1; i < count; ++i) {
+    KW_ASSIGN(const Lazy next, im.input(i));
+    const bool last = i + 1 == count;
+    const Labels out =
+        last ? labels.back()
+             : needed_later(now, labels[i],
+                            {labels.begin() + static_cast<std::ptrdiff_t>(i) + 1, labels.end()});
+    KW_ASSIGN(value, im.contract(value, now, next, labels[i], out, last));
+    now = out;
+  }
   return {};
 }
 

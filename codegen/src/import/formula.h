@@ -56,6 +56,12 @@ std::vector<Index> identity(const Shape& shape);
 /// Same elements in the same order under another shape.
 Lazy reshaped(Importer& importer, const Lazy& x, const Shape& shape);
 
+/// Pieces side by side along `dim`, which together have this shape.
+Lazy joined(Importer& importer, const std::vector<Lazy>& pieces, std::int64_t dim, Shape shape);
+
+/// Output 0 is input 0 with the borders of attribute "pad", by mode: reflect, replicate, circular.
+Status pad_border(Importer& importer, std::string_view mode);
+
 /// Shape of operands broadcast together, aligned at the right.
 Result<Shape> broadcast(Importer& importer, const std::vector<Shape>& shapes);
 

@@ -34,7 +34,16 @@ Result<Lazy> Importer::input(std::size_t i) {
   return *lazy;
 }
 
-const Value& Importer::output_value(std::size_t i) const { return graph_.value(node_->outputs[i]); }
+bool Importer::has_output(std::size_t i) const {
+  return i < node_->outputs.size() && node_->outputs[i] != kNoValue;
+}
+
+const Value& Importer::output_value(std::size_t i) const {
+  if (has_output(i)) return graph_.value(node_->outputs[i]);
+  const auto& all = node_->outputs;
+  return graph_.value(
+      *std::find_if(all.begin(), all.end(), [](ValueId v) { return v != kNoValue; }));
+}
 
 Result<Lazy> Importer::output_lazy(std::size_t i) const {
   const auto& lazy = lazies_[static_cast<std::size_t>(node_->outputs[i])];
@@ -43,8 +52,7 @@ Result<Lazy> Importer::output_lazy(std::size_t i) const {
 }
 
 bool Importer::output_is_used(std::size_t i) const {
-  return i < node_->outputs.size() && node_->outputs[i] != kNoValue &&
-         uses_[static_cast<std::size_t>(node_->outputs[i])] > 0;
+  return has_output(i) && uses_[static_cast<std::size_t>(node_->outputs[i])] > 0;
 }
 
 Importer::Point Importer::point_of(const Shape& shape) {
@@ -90,7 +98,10 @@ TensorId Importer::make_tensor(ValueId id) {
   return made;
 }
 
-TensorId Importer::make_output(std::size_t i) { return make_tensor(node_->outputs[i]); }
+TensorId Importer::make_output(std::size_t i) {
+  if (!has_output(i)) return make_temporary(output_value(i).shape, output_value(i).dtype);
+  return make_tensor(node_->outputs[i]);
+}
 
 TensorId Importer::make_temporary(const Shape& shape, DType dtype) {
   Tensor tensor;
@@ -112,12 +123,27 @@ Lazy Importer::load_of(TensorId id) {
 }
 
 void Importer::bind(std::size_t output, TensorId tensor) {
+  if (!has_output(output)) return;
   lazies_[static_cast<std::size_t>(node_->outputs[output])] = load_of(tensor);
 }
 
 void Importer::add_stage(Stage stage) {
   stage.node = node_index_;
   program_.stages.push_back(std::move(stage));
+}
+
+Result<TensorId> Importer::plain(const Lazy& lazy, DType dtype) {
+  const Scalar load = program_.scalars[lazy.expr];
+  if (load.op == Op::Load && lazy.expr == load_of(load.tensor).expr) {
+    const Tensor& tensor = program_.tensor(load.tensor);
+    const bool same = tensor.dtype == dtype && tensor.shape == lazy.shape;
+    if (same && tensor.strides == contiguous_strides(tensor.shape)) return load.tensor;
+  }
+  KW_ASSIGN(const Lazy copy,
+            map_temporary(lazy.shape, dtype, [&](const Point& p) -> Result<ScalarId> {
+              return scalars().cast(at(lazy, p), compute_type(dtype));
+            }));
+  return program_.scalars[copy.expr].tensor;
 }
 
 Result<TensorId> Importer::stored(std::size_t i) {
@@ -133,6 +159,7 @@ Result<TensorId> Importer::stored(std::size_t i) {
 }
 
 Status Importer::map_output(std::size_t i, const Body& body) {
+  if (!has_output(i)) return {};
   const Point point = point_of(output_value(i).shape);
   KW_ASSIGN(const ScalarId value, body(point));
   Stage stage;
@@ -148,6 +175,7 @@ Status Importer::map_output(std::size_t i, const Body& body) {
 }
 
 Status Importer::define(std::size_t i, Lazy lazy) {
+  if (!has_output(i)) return {};
   if (lazy.shape != output_value(i).shape) {
     return refuse("output '{}' is declared {}, but the operator gives {}", output_value(i).name,
                   to_string(output_value(i).shape), to_string(lazy.shape));
@@ -274,6 +302,16 @@ const BuilderTable& builders() {
     add_norms(t);
     add_losses(t);
     add_contractions(t);
+    add_convolutions(t);
+    add_pooling(t);
+    add_class_losses(t);
+    add_distances(t);
+    add_batch_norms(t);
+    add_rearrangements(t);
+    add_scans(t);
+    add_gathers(t);
+    add_attention(t);
+    add_recurrences(t);
     add_formats(t);
     return t;
   }();
@@ -298,9 +336,13 @@ Status Importer::import_node(const Node& node) {
     return fail(Errc::Unsupported, "{}: the generator does not know operator '{}' (value '{}')",
                 label(), node.op, node.outputs.empty() ? "" : output_value().name);
   }
-  if (node.outputs.empty()) return refuse("it has no output");
+  // A result that nothing reads may be missing.
+  if (std::count(node.outputs.begin(), node.outputs.end(), kNoValue) ==
+      static_cast<std::ptrdiff_t>(node.outputs.size())) {
+    return refuse("it has no output");
+  }
   for (const ValueId id : node.outputs) {
-    if (id == kNoValue) return refuse("an output is missing");
+    if (id == kNoValue) continue;
     KW_ASSIGN(const std::int64_t count, element_count(graph_.value(id).shape));
     if (count == 0) return refuse("output '{}' is empty", graph_.value(id).name);
   }

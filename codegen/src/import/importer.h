@@ -45,6 +45,8 @@ class Importer {
 
   bool has_input(std::size_t i) const;
   Result<Lazy> input(std::size_t i);
+  bool has_output(std::size_t i) const;
+  /// Of output i; where that is missing, of the first that is not.
   const Value& output_value(std::size_t i = 0) const;
   /// An output that is already filled or defined.
   Result<Lazy> output_lazy(std::size_t i) const;
@@ -77,6 +79,8 @@ class Importer {
                         const std::vector<int>& rhs_labels, const std::vector<int>& out_labels,
                         bool direct);
 
+  /// A lazy as a tensor of this dtype, row-major in its shape: itself where it is one, else a copy.
+  Result<TensorId> plain(const Lazy& lazy, DType dtype);
   /// The tensor of a graph value that is stored (an input, or the result of a stage).
   Result<TensorId> stored(std::size_t i);
   TensorId make_output(std::size_t i);
@@ -119,6 +123,16 @@ void add_reductions(BuilderTable& table);
 void add_norms(BuilderTable& table);
 void add_losses(BuilderTable& table);
 void add_contractions(BuilderTable& table);
+void add_convolutions(BuilderTable& table);
+void add_pooling(BuilderTable& table);
+void add_class_losses(BuilderTable& table);
+void add_distances(BuilderTable& table);
+void add_batch_norms(BuilderTable& table);
+void add_rearrangements(BuilderTable& table);
+void add_scans(BuilderTable& table);
+void add_gathers(BuilderTable& table);
+void add_attention(BuilderTable& table);
+void add_recurrences(BuilderTable& table);
 void add_formats(BuilderTable& table);
 const BuilderTable& builders();
 

@@ -138,26 +138,6 @@ Status instance_norm(Importer& im, std::string_view) {
   return grouped_norm(im, x, x.shape[1], weight, bias, eps);
 }
 
-/// batch_norm in inference: a per-channel affine map. Training updates state and is refused.
-Status batch_norm(Importer& im, std::string_view) {
-  KW_ASSIGN(const Lazy x, im.input(0));
-  KW_ASSIGN(const bool training, attr_bool_or(im.node(), "training", false));
-  if (training) return im.refuse("training mode updates running statistics");
-  KW_ASSIGN(const double eps, attr_number_or(im.node(), "eps", 1e-5));
-  KW_ASSIGN(const std::optional<Lazy> weight, optional_input(im, 1));
-  KW_ASSIGN(const std::optional<Lazy> bias, optional_input(im, 2));
-  KW_ASSIGN(const Lazy mean, im.input(3));
-  KW_ASSIGN(const Lazy var, im.input(4));
-  if (x.shape.size() < 2) return im.refuse("rank {}", x.shape.size());
-  return im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
-    const E scale = (at_channel(im, var, p) + eps).apply(Op::Rsqrt);
-    E y = (E{&im, im.at(x, p)} - at_channel(im, mean, p)) * scale;
-    if (weight) y = y * at_channel(im, *weight, p);
-    if (bias) y = y + at_channel(im, *bias, p);
-    return y.id;
-  });
-}
-
 }  // namespace
 
 void add_norms(BuilderTable& t) {
@@ -165,7 +145,6 @@ void add_norms(BuilderTable& t) {
   t["aten.rms_norm"] = rms_norm;
   t["aten.group_norm"] = group_norm;
   t["aten.instance_norm"] = instance_norm;
-  t["aten.batch_norm"] = batch_norm;
 }
 
 }  // namespace kw::codegen

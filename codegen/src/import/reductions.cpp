@@ -226,6 +226,7 @@ void add_reductions(BuilderTable& t) {
   t["aten.std_mean"] = variance(true, true);
   t["aten.norm"] = vector_norm("p");
   t["aten.linalg_vector_norm"] = vector_norm("ord");
+  t["aten.frobenius_norm"] = vector_norm("ord");
   t["aten.logsumexp"] = logsumexp;
   t["aten.softmax"] = softmax(false);
   t["aten._softmax"] = softmax(false);

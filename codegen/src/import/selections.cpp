@@ -8,9 +8,7 @@
 #include "ir/region.h"
 
 namespace kw::codegen {
-namespace {
-
-/// Pieces side by side along `dim`: a chain of selections on the coordinate.
+// A chain of selections on the coordinate.
 Lazy joined(Importer& im, const std::vector<Lazy>& pieces, std::int64_t dim, Shape shape) {
   const auto d = static_cast<std::size_t>(dim);
   ScalarId value = -1;
@@ -36,6 +34,28 @@ Lazy joined(Importer& im, const std::vector<Lazy>& pieces, std::int64_t dim, Sha
   return {value, std::move(shape)};
 }
 
+namespace {
+
+constexpr std::size_t kMostChained = 4;
+
+/// Output 0 as a tensor that the pieces are copied into.
+Status materialise(Importer& im, const std::vector<Lazy>& pieces, std::int64_t dim,
+                   const Shape& shape) {
+  std::int64_t inner = 1;
+  for (std::size_t d = static_cast<std::size_t>(dim) + 1; d < shape.size(); ++d) inner *= shape[d];
+  Stage stage;
+  stage.kind = Stage::Kind::Join;
+  for (const Lazy& piece : pieces) {
+    KW_ASSIGN(const TensorId tensor, im.plain(piece, im.output_value().dtype));
+    stage.operands.push_back(tensor);
+    stage.widths.push_back(piece.shape[static_cast<std::size_t>(dim)] * inner);
+  }
+  stage.results = {im.make_output(0)};
+  im.add_stage(std::move(stage));
+  im.bind(0, im.program().stages.back().results.front());
+  return {};
+}
+
 Status join(Importer& im, bool new_dimension) {
   std::vector<Lazy> pieces;
   const Shape& shape = im.output_value().shape;
@@ -58,6 +78,8 @@ Status join(Importer& im, bool new_dimension) {
   if (pieces.empty() || total != shape[static_cast<std::size_t>(dim)]) {
     return im.refuse("the pieces do not fill {}", to_string(shape));
   }
+  // A chain of selections is copied into every reader's text; long ones are a tensor of their own.
+  if (pieces.size() > kMostChained) return materialise(im, pieces, dim, shape);
   return im.define(0, joined(im, pieces, dim, shape));
 }
 
@@ -67,7 +89,7 @@ Status pad(Importer& im, std::string_view) {
   KW_ASSIGN(const std::vector<std::int64_t> pads, attr_ints(im.node(), "pad"));
   KW_ASSIGN(const std::string mode, attr_string_or(im.node(), "mode", "constant"));
   KW_ASSIGN(const double fill, attr_number_or(im.node(), "value", 0));
-  if (mode != "constant") return im.refuse("mode '{}'", mode);
+  if (mode != "constant") return pad_border(im, mode);
   if (pads.size() % 2 != 0 || pads.size() / 2 > x.shape.size())
     return im.refuse("pad of {} numbers", pads.size());
   Shape shape = x.shape;
@@ -160,6 +182,24 @@ void add_creation(BuilderTable& t) {
   for (const char* name : {"aten.full", "aten.full_like", "aten.new_full"}) {
     t[name] = filled(std::nullopt);
   }
+  t["aten.scalar_tensor"] = [](Importer& im, std::string_view) -> Status {
+    KW_ASSIGN(const double number, attr_number(im.node(), "s"));
+    const Value& out = im.output_value();
+    return im.define(0, {im.scalars().constant(number, compute_type(out.dtype)), out.shape});
+  };
+  t["aten.eye"] = [](Importer& im, std::string_view) -> Status {
+    const Value& out = im.output_value();
+    if (out.shape.size() != 2) return im.refuse("a matrix is needed");
+    const std::vector<Index> at = identity(out.shape);
+    Scalar on;
+    on.op = Op::InRange;
+    on.type = DType::Bool;
+    on.at = {at[1] - at[0]};
+    on.high = 1;
+    const DType type = compute_type(out.dtype);
+    const ScalarId one = im.scalars().constant(1, type), zero = im.scalars().constant(0, type);
+    return im.define(0, {im.scalars().select(im.scalars().add(on), one, zero), out.shape});
+  };
   t["aten.arange"] = [](Importer& im, std::string_view) -> Status {
     KW_ASSIGN(const double start, attr_number_or(im.node(), "start", 0));
     KW_ASSIGN(const double step, attr_number_or(im.node(), "step", 1));

@@ -207,6 +207,27 @@ Status unbind(Importer& im, std::string_view) {
   return {};
 }
 
+/// Length of piece i of a split that has no value.
+Result<std::int64_t> unread_length(const Importer& im, std::size_t i, std::int64_t left) {
+  for (const char* name : {"split_sizes", "split_size"}) {
+    if (!has_attr(im.node(), name)) continue;
+    if (const auto size = attr_int(im.node(), name)) return std::min(*size, left);
+    KW_ASSIGN(const std::vector<std::int64_t> sizes, attr_ints(im.node(), name));
+    if (i < sizes.size()) return sizes[i];
+  }
+  // chunk: pieces are as long as their neighbours, the last one may be shorter.
+  for (std::size_t o = 0; o + 1 < im.node().outputs.size(); ++o) {
+    if (!im.has_output(o)) continue;
+    KW_ASSIGN(std::int64_t dim, attr_int_or(im.node(), "dim", 0));
+    const Shape& shape = im.output_value(o).shape;
+    KW_ASSIGN(dim, im.dim_in(dim, shape.size()));
+    return std::min(shape[static_cast<std::size_t>(dim)], left);
+  }
+  const auto pieces = static_cast<std::int64_t>(im.node().outputs.size());
+  const auto ahead = pieces - static_cast<std::int64_t>(i);
+  return (left + ahead - 1) / ahead;
+}
+
 /// split, split_with_sizes, chunk: the outputs' own extents say where the cuts are.
 Status split(Importer& im, std::string_view) {
   KW_ASSIGN(const Lazy x, im.input(0));
@@ -214,9 +235,15 @@ Status split(Importer& im, std::string_view) {
   KW_ASSIGN(dim, im.dim_in(dim, x.shape.size()));
   std::int64_t start = 0;
   for (std::size_t i = 0; i < im.node().outputs.size(); ++i) {
-    const Shape& shape = im.output_value(i).shape;
-    if (shape.size() != x.shape.size()) return im.refuse("an output of another rank");
-    const std::int64_t length = shape[static_cast<std::size_t>(dim)];
+    const std::int64_t left = x.shape[static_cast<std::size_t>(dim)] - start;
+    std::int64_t length = 0;
+    if (im.has_output(i)) {
+      const Shape& shape = im.output_value(i).shape;
+      if (shape.size() != x.shape.size()) return im.refuse("an output of another rank");
+      length = shape[static_cast<std::size_t>(dim)];
+    } else {  // nothing reads it, so no value says how long it is
+      KW_ASSIGN(length, unread_length(im, i, left));
+    }
     if (start + length > x.shape[static_cast<std::size_t>(dim)]) {
       return im.refuse("the pieces are longer than the whole");
     }
@@ -281,12 +308,15 @@ void add_views(BuilderTable& t) {
   t["aten.mT"] = matrix_transpose;
   t["aten.adjoint"] = matrix_transpose;
   t["aten.repeat"] = repeat;
+  t["aten.tile"] = repeat;
   t["aten.slice"] = slice;
   t["aten.narrow"] = narrow;
   t["aten.flip"] = flip;
   t["aten.select"] = select;
   t["aten.unbind"] = unbind;
-  for (const char* name : {"aten.split", "aten.split_with_sizes", "aten.chunk"}) t[name] = split;
+  for (const char* name :
+       {"aten.split", "aten.split_with_sizes", "aten.chunk", "aten.tensor_split"})
+    t[name] = split;
   t["aten.diagonal"] = diagonal;
   t["aten.dropout"] = dropout;
   t["aten.feature_dropout"] = dropout;

@@ -22,6 +22,16 @@ std::string_view to_string(Combiner combiner) noexcept;
 
 using kw::to_string;  // of dtypes and shapes, beside the one above
 
+/// One step of a recurrent layer: what becomes of h (and c) given the gates' part that comes from
+/// the input. Gate order is PyTorch's: i, f, g, o and r, z, n.
+struct Cell {
+  enum class Kind { Lstm, Gru, Tanh, Relu } kind = Kind::Lstm;
+  std::int64_t steps = 1, batch = 1, hidden = 1;
+  bool reverse = false;  // the last step comes first
+
+  int gates() const { return kind == Kind::Lstm ? 4 : kind == Kind::Gru ? 3 : 1; }
+};
+
 struct Tensor {
   std::string name;  // of the graph's value; temporaries are called ws_*
   DType dtype = DType::F32;
@@ -34,7 +44,9 @@ struct Tensor {
 };
 
 struct Stage {
-  enum class Kind { Map, Reduce, Contract, Encode };
+  /// Scan: the last dimension is walked in order, and every step stores the combination so far.
+  /// Recurrence, Join: operators of their own, which have no body (cell and operands, pieces).
+  enum class Kind { Map, Reduce, Contract, Encode, Scan, Recurrence, Join };
   Kind kind = Kind::Map;
   int node = -1;     // index into Graph::nodes, for messages
   Shape extents;     // parallel dimensions, then reduced ones. Extents of 1 do not occur
@@ -42,9 +54,15 @@ struct Stage {
   Combiner combiner = Combiner::None;
   ScalarId body = -1;  // over v0..; Contract: Mul(lhs, rhs), each of lhs, rhs one leaf
   std::vector<TensorId> results;
-  std::vector<Index> store;   // coordinates of the results in v0..v(parallel-1), one per dimension
+  std::vector<Index> store;   // coordinates of the results in v0..v(parallel-1), one per dimension;
+                              // Scan: over all variables
   Encoded encoded;            // Encode: format and result tensors; body is the value at (row, k)
   ScalarId tensor_amax = -1;  // Encode with a tensor scale: the largest magnitude of the tensor
+  Cell cell;                  // Recurrence
+  /// Recurrence: gates [T, B, G*H], weight [G*H, H], bias [G*H] or none, h0 [B, H], c0 [B, H] or
+  /// none; results are y [T, B, H] and for an LSTM the last c [B, H]. Join: the pieces, contiguous.
+  std::vector<TensorId> operands;
+  std::vector<std::int64_t> widths;  // Join: of each piece's row
 
   Shape parallel_extents() const;
   Shape reduced_extents() const;

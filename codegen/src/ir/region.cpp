@@ -9,7 +9,7 @@ namespace {
 void collect_tensors(const Program& program, ScalarId root, std::vector<TensorId>& out) {
   for (const ScalarId leaf : leaves_of(program.scalars, root)) {
     const Scalar& s = program.scalars[leaf];
-    if (s.op == Op::Load) out.push_back(s.tensor);
+    if (s.op == Op::Load || s.op == Op::Gather) out.push_back(s.tensor);
     if (s.op == Op::Decode) {
       for (const TensorId t :
            {s.encoded.codes, s.encoded.scales, s.encoded.zeros, s.encoded.tensor_scale}) {
@@ -48,12 +48,27 @@ class Rewriter {
 
 std::vector<TensorId> tensors_read(const Program& program, const Stage& stage) {
   std::vector<TensorId> all, once;
-  collect_tensors(program, stage.body, all);
+  if (stage.body >= 0) collect_tensors(program, stage.body, all);
   if (stage.tensor_amax >= 0) collect_tensors(program, stage.tensor_amax, all);
   for (const TensorId t : all) {
     if (std::find(once.begin(), once.end(), t) == once.end()) once.push_back(t);
   }
+  for (const TensorId t : stage.operands) {
+    if (t != kNoTensor && std::find(once.begin(), once.end(), t) == once.end()) once.push_back(t);
+  }
   return once;
+}
+
+bool gathers_inside(const Program& program, const Region& region) {
+  for (int s = region.first; s <= region.last; ++s) {
+    const Stage& stage = program.stages[static_cast<std::size_t>(s)];
+    if (stage.body < 0) continue;
+    for (const ScalarId leaf : leaves_of(program.scalars, stage.body)) {
+      const Scalar& scalar = program.scalars[leaf];
+      if (scalar.op == Op::Gather && region.contains(program.producer(scalar.tensor))) return true;
+    }
+  }
+  return false;
 }
 
 Region make_region(const Program& program, int first, int last) {
@@ -77,9 +92,11 @@ Region make_region(const Program& program, int first, int last) {
 
 ScalarId substitute(Program& program, ScalarId root, const std::vector<Index>& values,
                     const Shape& extents) {
+  Rewriter* self = nullptr;
   Rewriter rewrite(program, [&](ScalarId id) -> std::optional<ScalarId> {
     Scalar copy = program.scalars[id];
     if (copy.at.empty()) return std::nullopt;
+    for (ScalarId& arg : copy.args) arg = (*self)(arg);  // Gather
     for (Index& index : copy.at) index = substitute(index, values, extents);
     if (copy.op == Op::InRange) {
       const IndexRange range = range_of(copy.at.front(), extents);
@@ -89,6 +106,7 @@ ScalarId substitute(Program& program, ScalarId root, const std::vector<Index>& v
     }
     return program.scalars.add(std::move(copy));
   });
+  self = &rewrite;
   return rewrite(root);
 }
 

@@ -32,6 +32,10 @@ ScalarId inline_maps(Program& program, const Region& region, ScalarId root, cons
 ScalarId substitute(Program& program, ScalarId root, const std::vector<Index>& values,
                     const Shape& extents);
 
+/// Whether a stage of the region finds its way by numbers in memory into what another one fills: no
+/// access by substitution, so such a region is none.
+bool gathers_inside(const Program& program, const Region& region);
+
 /// Bytes a region must move at least: each input's touched elements once, each output once.
 double minimal_bytes(const Program& program, const Region& region);
 

@@ -1,6 +1,7 @@
 #include "ir/scalar.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <bit>
 #include <cmath>
@@ -33,6 +34,9 @@ std::string key_of(const Scalar& s) {
       break;
     case Op::Load:
       key += fmt::format("@{}", s.tensor);
+      break;
+    case Op::Gather:
+      key += fmt::format("@{}g{}", s.tensor, fmt::join(s.gathered, ","));
       break;
     case Op::InRange:
       key += fmt::format("{}:{}", s.low, s.high);
@@ -119,6 +123,18 @@ ScalarId Scalars::cast(ScalarId a, DType type) {
   return add(std::move(s));
 }
 
+ScalarId Scalars::gather(TensorId tensor, DType stored, std::vector<Index> at,
+                         std::vector<int> gathered, std::vector<ScalarId> coordinates) {
+  Scalar s;
+  s.op = Op::Gather;
+  s.type = compute_type(stored);
+  s.tensor = tensor;
+  s.at = std::move(at);
+  s.gathered = std::move(gathered);
+  s.args = std::move(coordinates);
+  return add(std::move(s));
+}
+
 DType compute_type(DType stored) noexcept {
   switch (stored) {
     case DType::F64:
@@ -154,7 +170,8 @@ std::vector<ScalarId> leaves_of(const Scalars& scalars, ScalarId root) {
   std::set<ScalarId> seen;
   walk(scalars, root, seen, [&](ScalarId id) {
     const Op op = scalars[id].op;
-    if (op == Op::Load || op == Op::Decode || op == Op::Coordinate || op == Op::InRange) {
+    if (op == Op::Load || op == Op::Gather || op == Op::Decode || op == Op::Coordinate ||
+        op == Op::InRange) {
       leaves.push_back(id);
     }
   });

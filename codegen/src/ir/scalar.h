@@ -22,6 +22,8 @@ enum class Op {
   // Leaves.
   Constant,    // number
   Load,        // tensor[at]
+  Gather,      // tensor[at], where dimension gathered[i] is at args[i] instead: a number found in
+               // memory. Outside the tensor nothing is read, and the value is NaN (0 of an integer)
   Decode,      // element (at[0] = row, at[1] = k) of a tensor stored in a Format
   Coordinate,  // at[0] as a number
   InRange,     // low <= at[0] < high, a Bool
@@ -102,8 +104,9 @@ struct Scalar {
   std::vector<ScalarId> args;
   double number = 0;               // Constant of a floating type
   std::int64_t integer = 0;        // Constant of an integer type or Bool
-  TensorId tensor = kNoTensor;     // Load
-  std::vector<Index> at;           // Load, Decode, Coordinate, InRange
+  TensorId tensor = kNoTensor;     // Load, Gather
+  std::vector<Index> at;           // Load, Gather, Decode, Coordinate, InRange
+  std::vector<int> gathered;       // Gather: the dimension that each of args is a coordinate of
   std::int64_t low = 0, high = 0;  // InRange
   Encoded encoded;                 // Decode
 };
@@ -123,6 +126,8 @@ class Scalars {
   ScalarId binary(Op op, ScalarId a, ScalarId b);
   ScalarId select(ScalarId condition, ScalarId yes, ScalarId no);
   ScalarId cast(ScalarId a, DType type);
+  ScalarId gather(TensorId tensor, DType stored, std::vector<Index> at, std::vector<int> gathered,
+                  std::vector<ScalarId> coordinates);
 
  private:
   std::deque<Scalar> nodes_;  // references stay valid while the arena grows
@@ -131,7 +136,7 @@ class Scalars {
 
 /// The type that a stored dtype is computed in: F16, BF16 -> F32; I8, U8, I16, I32 -> I32.
 DType compute_type(DType stored) noexcept;
-/// Every Load, Decode, Coordinate and InRange leaf below a root, in first-use order, once.
+/// Every Load, Gather, Decode, Coordinate and InRange leaf below a root, in first-use order, once.
 std::vector<ScalarId> leaves_of(const Scalars& scalars, ScalarId root);
 /// Rough instructions for one evaluation (each node of the DAG once): the cost model's operations.
 double operations_of(const Scalars& scalars, const std::vector<ScalarId>& roots);

@@ -90,7 +90,7 @@ OperandText operand_text(const Program& program, const ContractionOperand& opera
   std::vector<TensorId> tensors;
   for (const ScalarId leaf : leaves_of(program.scalars, operand.value)) {
     const Scalar& s = program.scalars[leaf];
-    if (s.op == Op::Load) tensors.push_back(s.tensor);
+    if (s.op == Op::Load || s.op == Op::Gather) tensors.push_back(s.tensor);
   }
   const Functor functor =
       emit_functor(program, operand.value, name, 3, index_type(program, tensors));
@@ -114,7 +114,7 @@ EpilogueText epilogue_text(const Program& program, const ContractionSite& site,
   std::vector<TensorId> tensors = {site.output};
   for (const ScalarId leaf : leaves_of(program.scalars, site.epilogue)) {
     const Scalar& s = program.scalars[leaf];
-    if (s.op == Op::Load) tensors.push_back(s.tensor);
+    if (s.op == Op::Load || s.op == Op::Gather) tensors.push_back(s.tensor);
   }
   const std::string index = index_type(program, tensors);
   const Functor value =

@@ -133,6 +133,7 @@ class FallbackSkeleton final : public Skeleton {
                            const Target& target) const override {
     if (region.first != region.last) return {};
     const Stage& stage = program.stages[static_cast<std::size_t>(region.first)];
+    if (stage.kind == Stage::Kind::Recurrence || stage.kind == Stage::Kind::Join) return {};
     Work work;
     work.bytes = minimal_bytes(program, region) * 4;  // no coalescing is promised
     work.operations = 30.0 * static_cast<double>(count_of(stage.extents));
@@ -147,8 +148,9 @@ class FallbackSkeleton final : public Skeleton {
                         const EmitContext& context) const override {
     const Stage& stage = program.stages[static_cast<std::size_t>(region.first)];
     const std::vector<TensorId> pointers = pointers_of(program, stage);
-    const bool long_reduction =
-        stage.combiner != Combiner::None && count_of(stage.reduced_extents()) > kLongReduction;
+    const bool long_reduction = stage.kind != Stage::Kind::Scan &&
+                                stage.combiner != Combiner::None &&
+                                count_of(stage.reduced_extents()) > kLongReduction;
 
     Fragment fragment;
     std::int64_t work_items = count_of(stage.parallel_extents());
@@ -160,7 +162,9 @@ class FallbackSkeleton final : public Skeleton {
       fragment.includes.emplace_back("format_encode.cuh");
     } else {
       body = stage.kind == Stage::Kind::Map ? map_text(program, stage, pointers)
-                                            : reduce_text(program, stage, pointers, long_reduction);
+             : stage.kind == Stage::Kind::Scan
+                 ? scan_text(program, stage, pointers)
+                 : reduce_text(program, stage, pointers, long_reduction);
     }
     fragment.code =
         fmt::format("extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n{3}}}\n",
@@ -251,6 +255,30 @@ class FallbackSkeleton final : public Skeleton {
     }
     if (by_block) text += "    }\n    __syncthreads();\n";
     return text;
+  }
+
+  /// One thread walks the last dimension and stores at every step.
+  static std::string scan_text(const Program& program, const Stage& stage,
+                               const std::vector<TensorId>& pointers) {
+    Binding binding = binding_for(pointers);
+    binding.variables = variable_names(stage.extents.size());
+    Accumulator a = accumulator(stage.combiner, program.scalars[stage.body].type);
+    if (stage.combiner == Combiner::ArgMax || stage.combiner == Combiner::ArgMin) {
+      // The last of equals is what a running extremum names; once NaN, always NaN.
+      a.step = fmt::format("if (at < 0 || x != x || (s == s && x {} s)) {{ s = x; at = k; }}",
+                           stage.combiner == Combiner::ArgMax ? ">=" : "<=");
+    }
+    std::string text = coordinates("i", stage.parallel_extents(), 0, "    ");
+    text += fmt::format("    {}\n    for (long long k = 0; k < {}ll; ++k) {{\n", a.declare,
+                        count_of(stage.reduced_extents()));
+    text += coordinates("k", stage.reduced_extents(), static_cast<std::size_t>(stage.parallel),
+                        "      ");
+    text += value_text(program, stage, binding);
+    text += fmt::format("      {}\n", a.step);
+    for (std::size_t r = 0; r < stage.results.size(); ++r) {
+      text += "  " + store_text(program, stage, r, binding, a.results[r]);
+    }
+    return text + "    }\n";
   }
 
   /// Every thread's state goes through shared memory; thread 0 merges them in order and stores.

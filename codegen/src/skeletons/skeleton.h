@@ -80,6 +80,8 @@ const Skeleton& stream_skeleton();
 const Skeleton& row_reduce_skeleton();
 const Skeleton& encode_skeleton();
 const Skeleton& contraction_skeleton();
+const Skeleton& recurrence_skeleton();
+const Skeleton& join_skeleton();
 const Skeleton& fallback_skeleton();
 
 /// A kernel argument that is the address of a tensor's buffer.
