@@ -5,6 +5,7 @@
 #include "kw/core/candidate.h"
 #include "kw/core/keys.h"
 #include "kw/core/outcome.h"
+#include "kw/core/packed_data.h"
 #include "kw/core/task.h"
 
 namespace kw {
@@ -104,6 +105,31 @@ constexpr const char* kPlan = R"j({"v":1,"symbols":{"n":1000},"buffers":[
          "args":[{"buffer":"x"},{"buffer":"y","offset":0},{"scalar":"i32","value":"n"},{"scalar":"f32","value":0.5}]},
         {"kind":"memset","buffer":"ws_t","bytes":16,"after":["a"]},
         {"kind":"loop","variable":"t","count":3,"swap":[["x","y"]],"body":[]}]})j";
+
+TEST(TaskDocument, CarriesPackedData) {
+  const std::string data = R"([["values","TwAAgD8EAP///+dQPwAAgD8="]])";
+  const std::string text = replaced(kTask, R"([["uniform",0,1],["mul",2]])", data);
+  const auto task = parse_task(text);
+  ASSERT_TRUE(task) << task.error().message;
+  EXPECT_TRUE(is_structural(task->draws[1].steps));
+  const auto bytes = unpack_data(task->draws[1].steps[0].data, 4 * 64 * 4);
+  ASSERT_TRUE(bytes) << bytes.error().message;
+  for (std::size_t i = 0; i < bytes->size(); i += 4) {
+    EXPECT_EQ((*bytes)[i + 2], std::byte{0x80});
+    EXPECT_EQ((*bytes)[i + 3], std::byte{0x3F});
+  }
+  const auto again = parse_task(to_json(*task));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(to_json(*again), to_json(*task));
+
+  const auto refused = [&](std::string_view from, std::string_view to) {
+    const auto parsed = parse_task(replaced(text, from, to));
+    return parsed ? std::string("accepted") : parsed.error().message;
+  };
+  EXPECT_NE(refused("[4,64]", "[4,128]").find("bytes where"), std::string::npos);
+  EXPECT_NE(refused(R"(["values",")", R"(["values","!)").find("base64"), std::string::npos);
+  EXPECT_NE(refused(R"(["values",")", R"(["values","AAAA)").find("draw of 'x'"), std::string::npos);
+}
 
 TEST(LaunchPlanDocument, SurvivesARoundTrip) {
   const auto plan = parse_launch_plan(kPlan);

@@ -161,5 +161,29 @@ TEST(Fill, RefusesDrawsWithoutASource) {
   EXPECT_FALSE(fill(spec, out));
 }
 
+TEST(Fill, KeepsTrianglesForEveryFamily) {
+  for (const Family family : {Family::AsDrawn, Family::Normal, Family::NonFinite}) {
+    FillSpec spec = floats(family, 2 * 7 * 5);
+    spec.row = 5;
+    spec.rows = 7;
+    spec.steps = {{Op::Uniform, 1, 2}, {Op::Tril, -1, 0}};
+    const auto lower = filled<float>(spec);
+    spec.steps[1] = {Op::Triu, 1, 0};
+    const auto upper = filled<float>(spec);
+    for (int i = 0; i < 70; ++i) {
+      const int row = i / 5 % 7, column = i % 5;
+      EXPECT_EQ(lower[static_cast<std::size_t>(i)] == 0.0f, column - row > -1) << i;
+      EXPECT_EQ(upper[static_cast<std::size_t>(i)] == 0.0f, column - row < 1) << i;
+    }
+  }
+}
+
+TEST(Fill, LeavesMasksAlone) {
+  FillSpec spec = floats(Family::Huge, 9);
+  spec.row = spec.rows = 3;
+  spec.steps = {{Op::Constant, 1, 0}, {Op::Tril, 0, 0}};
+  EXPECT_EQ(filled<float>(spec), (std::vector<float>{1, 0, 0, 1, 1, 0, 1, 1, 1}));
+}
+
 }  // namespace
 }  // namespace kw::verify

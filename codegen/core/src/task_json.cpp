@@ -1,10 +1,12 @@
 #include "task_json.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
 #include "format_json.h"
 #include "graph_json.h"
+#include "kw/core/packed_data.h"
 #include "kw/core/task.h"
 
 namespace kw {
@@ -16,15 +18,18 @@ struct OpName {
   std::size_t arguments;
   bool source;
 };
-constexpr std::array<OpName, 9> kOps{{{DrawStep::Op::Uniform, "uniform", 2, true},
-                                      {DrawStep::Op::Normal, "normal", 2, true},
-                                      {DrawStep::Op::Integers, "integers", 2, true},
-                                      {DrawStep::Op::Constant, "constant", 1, true},
-                                      {DrawStep::Op::Codes, "codes", 0, true},
-                                      {DrawStep::Op::Scales, "scales", 2, true},
-                                      {DrawStep::Op::Mul, "mul", 1, false},
-                                      {DrawStep::Op::Add, "add", 1, false},
-                                      {DrawStep::Op::MulUniform, "mul_uniform", 2, false}}};
+constexpr std::array<OpName, 12> kOps{{{DrawStep::Op::Uniform, "uniform", 2, true},
+                                       {DrawStep::Op::Normal, "normal", 2, true},
+                                       {DrawStep::Op::Integers, "integers", 2, true},
+                                       {DrawStep::Op::Constant, "constant", 1, true},
+                                       {DrawStep::Op::Codes, "codes", 0, true},
+                                       {DrawStep::Op::Scales, "scales", 2, true},
+                                       {DrawStep::Op::Mul, "mul", 1, false},
+                                       {DrawStep::Op::Add, "add", 1, false},
+                                       {DrawStep::Op::MulUniform, "mul_uniform", 2, false},
+                                       {DrawStep::Op::Tril, "tril", 1, false},
+                                       {DrawStep::Op::Triu, "triu", 1, false},
+                                       {DrawStep::Op::Values, "values", 1, true}}};
 
 const OpName& op_name(DrawStep::Op op) { return kOps[static_cast<std::size_t>(op)]; }
 
@@ -40,6 +45,13 @@ Result<DrawStep> parse_step(const Json& json, const std::string& pointer) {
                   known.arguments);
     }
     DrawStep step{known.op, 0, 0};
+    if (known.op == DrawStep::Op::Values) {
+      if (!json[1].is_string()) {
+        return fail(Errc::InvalidArgument, "{}/1: expected data as text", pointer);
+      }
+      step.data = json[1].get<std::string>();
+      return step;
+    }
     if (known.arguments > 0) {
       KW_ASSIGN(step.a, number_from(json[1], pointer + "/1"));
     }
@@ -54,6 +66,10 @@ Result<DrawStep> parse_step(const Json& json, const std::string& pointer) {
 Json step_json(const DrawStep& step) {
   const OpName& name = op_name(step.op);
   Json json = Json::array({name.name});
+  if (step.op == DrawStep::Op::Values) {
+    json.push_back(step.data);
+    return json;
+  }
   if (name.arguments > 0) json.push_back(number_json(step.a));
   if (name.arguments > 1) json.push_back(number_json(step.b));
   return json;
@@ -107,7 +123,32 @@ Result<std::vector<InitCall>> parse_constructor(const Json& json, const std::str
   return calls;
 }
 
+/// Data fills its value exactly.
+Status check_data(const Value& value, const std::vector<DrawStep>& steps) {
+  if (steps.front().op != DrawStep::Op::Values) return {};
+  if (steps.size() > 1 || !value.strides.empty()) {
+    return fail(Errc::InvalidArgument, "draw of '{}': data is dense and the only step", value.name);
+  }
+  KW_ASSIGN(const std::int64_t count, element_count(value.shape));
+  const auto bytes =
+      unpack_data(steps.front().data, static_cast<std::size_t>(count) * size_of(value.dtype));
+  if (!bytes) return wrap(bytes.error(), fmt::format("draw of '{}'", value.name));
+  return {};
+}
+
 }  // namespace
+
+bool is_structural(const std::vector<DrawStep>& steps) noexcept {
+  using Op = DrawStep::Op;
+  if (steps.empty()) return false;
+  const Op first = steps.front().op;
+  if (first == Op::Constant) {  // a triangle of one number is a mask
+    return std::any_of(steps.begin(), steps.end(), [](const DrawStep& step) {
+      return step.op == Op::Tril || step.op == Op::Triu;
+    });
+  }
+  return first == Op::Codes || first == Op::Scales || first == Op::Integers || first == Op::Values;
+}
 
 Status validate(const Task& task) {
   KW_RETURN_IF_ERROR(validate(task.graph));
@@ -130,6 +171,7 @@ Status validate(const Task& task) {
         return fail(Errc::InvalidArgument, "draw of '{}': step {} is a source", value.name, i);
       }
     }
+    KW_RETURN_IF_ERROR(check_data(value, draw.steps));
   }
   std::set<std::string_view> formats;
   for (const Format& format : task.formats) formats.insert(format.name);

@@ -110,17 +110,24 @@ Status set_source(const FillSpec& spec, const DrawStep& step, KwFill& f) {
       return set_codes(spec, f);
     case DrawStep::Op::Scales:
       return set_scales(spec, step, f);
+    case DrawStep::Op::Values:
+      return fail(Errc::InvalidArgument, "data is copied, not drawn");
     case DrawStep::Op::Mul:
     case DrawStep::Op::Add:
     case DrawStep::Op::MulUniform:
+    case DrawStep::Op::Tril:
+    case DrawStep::Op::Triu:
       break;
   }
   return fail(Errc::InvalidArgument, "the first step of a draw must be a source");
 }
 
-Status set_transforms(const FillSpec& spec, KwFill& f) {
+/// Families replace what is drawn, but not the structure that a kernel may rely on.
+Status set_transforms(const FillSpec& spec, bool triangles_only, KwFill& f) {
   for (std::size_t i = 1; i < spec.steps.size(); ++i) {
     const DrawStep& step = spec.steps[i];
+    const bool triangle = step.op == DrawStep::Op::Tril || step.op == DrawStep::Op::Triu;
+    if (triangles_only && !triangle) continue;
     if (f.transforms == kKwMaxTransforms) {
       return fail(Errc::Unsupported, "more than {} transforms", +kKwMaxTransforms);
     }
@@ -138,12 +145,19 @@ Status set_transforms(const FillSpec& spec, KwFill& f) {
         t = {0, static_cast<float>(step.a + unit * (step.b - step.a))};
         break;
       }
+      case DrawStep::Op::Tril:
+        t = {2, static_cast<float>(step.a)};
+        break;
+      case DrawStep::Op::Triu:
+        t = {3, static_cast<float>(step.a)};
+        break;
       case DrawStep::Op::Uniform:
       case DrawStep::Op::Normal:
       case DrawStep::Op::Integers:
       case DrawStep::Op::Constant:
       case DrawStep::Op::Codes:
       case DrawStep::Op::Scales:
+      case DrawStep::Op::Values:
         return fail(Errc::InvalidArgument, "step {} of a draw is a source", i);
     }
   }
@@ -235,24 +249,25 @@ std::string_view to_string(Family family) noexcept {
 
 Result<KwFill> flatten(const FillSpec& spec) {
   KwFill f{};
-  if (spec.elements < 0 || spec.row < 1) {
-    return fail(Errc::InvalidArgument, "{} elements in rows of {}", spec.elements, spec.row);
+  if (spec.elements < 0 || spec.row < 1 || spec.rows < 1) {
+    return fail(Errc::InvalidArgument, "{} elements in {} rows of {}", spec.elements, spec.rows,
+                spec.row);
   }
   f.elements = static_cast<std::uint64_t>(spec.elements);
   f.row = static_cast<std::uint64_t>(spec.row);
+  f.rows = static_cast<std::uint64_t>(spec.rows);
   f.seed = spec.seed;
   f.stream = spec.stream;
   f.store = store_of(spec.dtype);
   f.span = 1;
-  const DrawStep::Op first = spec.steps.empty() ? DrawStep::Op::Uniform : spec.steps.front().op;
-  const bool structural = !is_floating(spec.dtype) || first == DrawStep::Op::Codes ||
-                          first == DrawStep::Op::Scales || first == DrawStep::Op::Integers;
+  const bool structural = !is_floating(spec.dtype) || is_structural(spec.steps);
   if (spec.family == Family::AsDrawn || structural) {
     if (spec.steps.empty()) return fail(Errc::InvalidArgument, "a draw without steps");
     KW_RETURN_IF_ERROR(set_source(spec, spec.steps.front(), f));
-    KW_RETURN_IF_ERROR(set_transforms(spec, f));
+    KW_RETURN_IF_ERROR(set_transforms(spec, false, f));
   } else {
     set_family(spec, f);
+    KW_RETURN_IF_ERROR(set_transforms(spec, true, f));
   }
   return f;
 }

@@ -42,12 +42,12 @@ enum KwStore { kKwF64 = 0, kKwF32, kKwF16, kKwBF16, kKwI64, kKwI32, kKwI16, kKwI
 enum { kKwMaxTransforms = 8 };
 
 struct KwTransform {
-  int add;  // 1: add value, 0: multiply by it
+  int kind;  // 0: multiply by value, 1: add it, 2: keep column - row <= value, 3: >= value
   float value;
 };
 
 struct KwFill {
-  kw_u64 elements, row, seed, stream;
+  kw_u64 elements, row, rows, seed, stream;  // rows of `row` elements make a matrix
   kw_u64 pick;    // NonFinite: an element that is special for certain
   long long base; // Integers; scales: the lowest exponent
   kw_u64 range;   // Integers, scales: how many; codes: finite magnitudes
@@ -193,7 +193,14 @@ KW_FN kw_u64 kw_element(const struct KwFill* f, kw_u64 i, const kw_u32* w) {
   }
   float x = kw_source(f, i, w);
   for (int t = 0; t < f->transforms; ++t) {
-    x = f->transform[t].add ? KW_ADD(x, f->transform[t].value) : KW_MUL(x, f->transform[t].value);
+    const int kind = f->transform[t].kind;
+    const float value = f->transform[t].value;
+    if (kind >= 2) {
+      const float diagonal = (float)((long long)(i % f->row) - (long long)(i / f->row % f->rows));
+      if (kind == 2 ? diagonal > value : diagonal < value) x = 0.0f;
+    } else {
+      x = kind == 1 ? KW_ADD(x, value) : KW_MUL(x, value);
+    }
   }
   switch (f->store) {
     case kKwF32: return KW_BITS(x);

@@ -1,7 +1,9 @@
 #include "trial_plan.h"
 
 #include <algorithm>
+#include <memory>
 
+#include "kw/core/packed_data.h"
 #include "kw/core/random.h"
 
 namespace kw::verify {
@@ -35,10 +37,6 @@ Result<Format> format_of(const Task& task, ValueId id) {
                 task.graph.value(id).name);
   }
   return *format;
-}
-
-bool structural(DrawStep::Op op) {
-  return op == DrawStep::Op::Codes || op == DrawStep::Op::Scales || op == DrawStep::Op::Integers;
 }
 
 /// Scales and tensor factors of an encoded tensor: a factor of Inf or 2^60 is no encoding of
@@ -91,7 +89,7 @@ std::vector<ValueId> free_values(const Task& task) {
     const Draw* draw = draw_of(task, id);
     if (draw == nullptr || draw->steps.empty() || !is_floating(task.graph.value(id).dtype))
       continue;
-    if (structural(draw->steps.front().op) || belongs_to_encoding(task.graph, id)) continue;
+    if (is_structural(draw->steps) || belongs_to_encoding(task.graph, id)) continue;
     ids.push_back(id);
   }
   return ids;
@@ -113,6 +111,9 @@ Result<TrialPlan> plan_trial(const Task& task, std::string label, Family family,
     spec.dtype = value.dtype;
     spec.elements = storage_elements(value);
     spec.row = value.shape.empty() ? 1 : std::max<std::int64_t>(value.shape.back(), 1);
+    if (value.shape.size() > 1) {
+      spec.rows = std::max<std::int64_t>(value.shape[value.shape.size() - 2], 1);
+    }
     spec.seed = seed;
     spec.stream = purpose(value.name);
     const bool aimed = target == kNoValue || target == id;
@@ -123,7 +124,14 @@ Result<TrialPlan> plan_trial(const Task& task, std::string label, Family family,
                                  draw->steps.front().op == DrawStep::Op::Scales)) {
       KW_ASSIGN(spec.format, format_of(task, id));
     }
-    plan.fills.push_back({value.name, std::move(spec), nullptr});
+    std::shared_ptr<const std::vector<std::byte>> data;
+    if (!draw->steps.empty() && draw->steps.front().op == DrawStep::Op::Values) {
+      KW_ASSIGN(std::vector<std::byte> bytes,
+                unpack_data(draw->steps.front().data,
+                            static_cast<std::size_t>(spec.elements) * size_of(spec.dtype)));
+      data = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+    }
+    plan.fills.push_back({value.name, std::move(spec), std::move(data)});
   }
   return plan;
 }

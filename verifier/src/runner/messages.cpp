@@ -9,10 +9,16 @@ using process::Writer;
 
 void put_fill(Writer& w, const BufferFill& fill) {
   const FillSpec& spec = fill.spec;
-  w.text(fill.buffer).put(spec.dtype).put(spec.elements).put(spec.row).put(spec.seed);
+  w.text(fill.buffer)
+      .put(spec.dtype)
+      .put(spec.elements)
+      .put(spec.row)
+      .put(spec.rows)
+      .put(spec.seed);
   w.put(spec.stream).put(spec.family);
-  w.list(spec.steps,
-         [](Writer& out, const DrawStep& step) { out.put(step.op).put(step.a).put(step.b); });
+  w.list(spec.steps, [](Writer& out, const DrawStep& step) {
+    out.put(step.op).put(step.a).put(step.b);
+  });  // data travels as bytes
   w.text(spec.format.name.empty() ? std::string{} : to_json(spec.format));
 }
 
@@ -23,12 +29,13 @@ Result<BufferFill> get_fill(Reader& r) {
   spec.dtype = r.choice(DType::Bool);
   spec.elements = r.get<std::int64_t>();
   spec.row = r.get<std::int64_t>();
+  spec.rows = r.get<std::int64_t>();
   spec.seed = r.get<std::uint64_t>();
   spec.stream = r.get<std::uint64_t>();
   spec.family = r.choice(Family::Constant);
   for (std::size_t n = r.count(); n > 0 && r.ok(); --n) {
     DrawStep step;
-    step.op = r.choice(DrawStep::Op::MulUniform);
+    step.op = r.choice(DrawStep::Op::Values);
     step.a = r.get<double>();
     step.b = r.get<double>();
     spec.steps.push_back(step);

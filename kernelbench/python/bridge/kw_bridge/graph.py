@@ -25,8 +25,15 @@ DTYPES = {
     torch.uint8: "u8",
     torch.bool: "bool",
 }
+NOT_RANDOM = {"scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu"}  # unless their p is above 0
 PLACEMENT = {"device", "layout", "pin_memory", "non_blocking", "cudnn_enable", "cudnn_enabled"}
-IDENTITIES = {"lift_fresh", "lift_fresh_copy", "alias", "detach"}
+IDENTITIES = {"lift_fresh", "lift_fresh_copy", "alias", "detach", "clone", "contiguous"}
+CASTS = {"to", "_to_copy", "type_as"}
+SPELLINGS = {"multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub", "expand_as": "expand"}
+RANDOM = {
+    "rand": ["uniform", 0.0, 1.0], "rand_like": ["uniform", 0.0, 1.0],
+    "randn": ["normal", 0.0, 1.0], "randn_like": ["normal", 0.0, 1.0],
+}  # fmt: skip
 ASSERTIONS = {"_assert_tensor_metadata", "_assert_async", "_assert_scalar", "sym_constrain_range"}
 
 
@@ -67,6 +74,10 @@ def _used(node, count):
     return indices
 
 
+def _alike(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape
+
+
 def op_name(target):
     """"aten.linear", "aten.sum.dim_IntList": the overload only where it says more than the name."""
     overload = target._overloadname
@@ -101,6 +112,8 @@ class GraphBuilder:
         self.outputs = []
         self.value_of = {}  # fx node -> value name, or list of value names
         self.tensors = {}  # value name -> the tensor of a weight, buffer or lifted constant
+        self.random = {}  # inputs that forward draws itself: name -> draw
+        self._given = 0  # how many values are inputs, weights and state
         self._input_names = list(input_names)
 
     def build(self):
@@ -112,6 +125,7 @@ class GraphBuilder:
                 self._outputs()
             elif node.op != "placeholder":
                 raise BridgeError(f"{self.path}: the exported graph has a {node.op} node")
+        self._prune()
         return {"v": 1, "values": self.values, "nodes": self.nodes, "outputs": self.outputs}
 
     def _placeholders(self):
@@ -140,6 +154,7 @@ class GraphBuilder:
                 self.tensors[spec.target] = self.program.constants[spec.target]
             else:
                 raise BridgeError(f"{self.path}: {spec.target} is an input of kind {spec.kind.name}")
+        self._given = len(self.values)
 
     def _place(self, node, name, role):
         self.names.take(name)
@@ -147,8 +162,12 @@ class GraphBuilder:
         self.values.append(self._value(name, node.meta["val"], role, keep_strides=role == "input"))
 
     def _value(self, name, tensor, role, keep_strides=False):
+        if tensor.layout != torch.strided:
+            raise BridgeError(f"{self.path}: {name} is {tensor.layout}; tasks hold dense tensors")
         if tensor.dtype not in DTYPES:
             raise BridgeError(f"{self.path}: {name} has dtype {tensor.dtype}, which no task can hold")
+        if not all(isinstance(extent, int) for extent in tensor.shape):
+            raise BridgeError(f"{self.path}: {name} has a shape that depends on values: {list(tensor.shape)}")
         shape = [int(extent) for extent in tensor.shape]
         value = {"name": name, "dtype": DTYPES[tensor.dtype], "shape": shape, "role": role}
         if keep_strides and not tensor.is_contiguous():
@@ -164,10 +183,36 @@ class GraphBuilder:
         packet = node.target._opname
         if packet in ASSERTIONS:
             return
-        if packet in IDENTITIES:
-            self.value_of[node] = self.value_of[node.args[0]]
-            return
         inputs, attrs = self._arguments(node)
+        if packet == "copy":  # what is overwritten does not matter
+            if not _alike(node.args[1].meta["val"], node.meta["val"]):
+                raise BridgeError(f"{self.path}: a copy that broadcasts or casts is not supported")
+            self.value_of[node] = inputs[1]
+            return
+        if self._is_identity(node, packet, attrs):
+            several = isinstance(node.meta["val"], (tuple, list))  # native_dropout: the mask is not read
+            self.value_of[node] = [inputs[0], None] if several else inputs[0]
+        elif packet in RANDOM:
+            self.value_of[node] = self._random(node.meta["val"].shape, RANDOM[packet])
+        elif packet in ("dropout", "native_dropout"):
+            self._dropout(node, inputs, attrs)
+        elif packet == "broadcast_tensors":
+            self.value_of[node] = [
+                name if self._shape(name) == list(made.shape) else self._expand(node, name, made)
+                for name, made in zip(inputs, node.meta["val"])
+            ]
+        else:
+            self._check_random(node, packet, attrs)
+            self._plain(node, packet, inputs, attrs)
+
+    def _plain(self, node, packet, inputs, attrs):
+        if packet == "expand_as":
+            inputs, attrs = inputs[:1], {"size": list(node.meta["val"].shape), "implicit": False}
+        if packet == "einsum":
+            attrs["equation"] = explicit_equation(attrs["equation"], [len(self._shape(name)) for name in inputs])
+        name = op_name(node.target)
+        if packet in SPELLINGS:
+            name = name.replace(packet, SPELLINGS[packet], 1)
         made = node.meta["val"]
         several = isinstance(made, (tuple, list))
         names = []
@@ -178,10 +223,59 @@ class GraphBuilder:
                 continue
             if not isinstance(tensor, torch.Tensor):
                 raise BridgeError(f"{self.path}: {op_name(node.target)} returns something that is no tensor")
-            names.append(self.names.take(f"{node.name}.{index}" if several else node.name))
-            self.values.append(self._value(names[-1], tensor, "scratch"))
+            names.append(self._scratch(f"{node.name}.{index}" if several else node.name, tensor))
         self.value_of[node] = names if several else names[0]
-        self.nodes.append({"op": op_name(node.target), "in": inputs, "out": names, "attrs": attrs})
+        self.nodes.append({"op": name, "in": inputs, "out": names, "attrs": attrs})
+
+    def _scratch(self, wanted, tensor):
+        name = self.names.take(wanted)
+        self.values.append(self._value(name, tensor, "scratch"))
+        return name
+
+    def _shape(self, name):
+        return next(value["shape"] for value in self.values if value["name"] == name)
+
+    def _is_identity(self, node, packet, attrs):
+        """Operators that leave every element as it is. (Views are values, so a copy is nothing.)"""
+        if packet in IDENTITIES:
+            return True
+        if packet in CASTS:
+            return node.args[0].meta["val"].dtype == node.meta["val"].dtype
+        if packet in ("dropout", "native_dropout"):
+            return attrs["p"] == 0 or not attrs.get("train", True)
+        return False
+
+    def _random(self, shape, draw):
+        """What forward draws is an input, so that the graph is a function (docs/formats/operators.md)."""
+        name = self.names.take(f"random.{len(self.random)}")
+        self.random[name] = [draw]
+        value = {"name": name, "dtype": "f32", "shape": [int(extent) for extent in shape], "role": "input"}
+        self.values.insert(self._given + len(self.random) - 1, value)
+        return name
+
+    def _dropout(self, node, inputs, attrs):
+        made = node.meta["val"]
+        if isinstance(made, (tuple, list)):
+            if _used(node, 2) - {0}:
+                raise BridgeError(f"{self.path}: the mask of a dropout is used")
+            made = made[0]
+        drawn = self._random(made.shape, RANDOM["rand"])
+        name = self._scratch(node.name, made)
+        self.nodes.append({"op": "kw.dropout", "in": [inputs[0], drawn], "out": [name], "attrs": {"p": attrs["p"]}})
+        self.value_of[node] = [name, None] if node.target._opname == "native_dropout" else name
+
+    def _check_random(self, node, packet, attrs):
+        inside = attrs.get("dropout_p", 0) or (attrs.get("dropout", 0) if attrs.get("train") else 0)
+        if inside:
+            raise BridgeError(f"{self.path}: {packet} with a live dropout of {inside} has no stated random numbers")
+        if torch.Tag.nondeterministic_seeded in node.target.tags and packet not in NOT_RANDOM:
+            raise BridgeError(f"{self.path}: {op_name(node.target)} in forward draws random numbers of no stated kind")
+
+    def _expand(self, node, name, made):
+        wide = self._scratch(f"{node.name}.{name}", made)
+        attrs = {"size": [int(extent) for extent in made.shape], "implicit": False}
+        self.nodes.append({"op": "aten.expand", "in": [name], "out": [wide], "attrs": attrs})
+        return wide
 
     def _arguments(self, node):
         inputs, attrs = [], {}
@@ -219,18 +313,40 @@ class GraphBuilder:
             if spec.kind == OutputKind.USER_OUTPUT:
                 if not hasattr(spec.arg, "name"):
                     raise BridgeError(f"{self.path}: forward returns something that is no tensor")
-                self.outputs.append(self.value_of[by_name[spec.arg.name]])
+                self.outputs.append(self._output(by_name[spec.arg.name]))
             elif spec.kind == OutputKind.BUFFER_MUTATION:
-                updates.append((spec.target, self.value_of[by_name[spec.arg.name]]))
+                updates.append((spec.target, self._output(by_name[spec.arg.name])))
+            elif spec.kind == OutputKind.USER_INPUT_MUTATION:
+                raise BridgeError(f"{self.path}: forward writes into its input {spec.target}, which a task forbids")
             else:
                 raise BridgeError(f"{self.path}: the model changes {spec.target} ({spec.kind.name})")
-        by_value = {value["name"]: value for value in self.values}
-        for name in self.outputs:
-            if by_value[name]["role"] == "scratch":
-                by_value[name]["role"] = "output"
         for buffer, name in updates:
             self._rename(name, f"{buffer}.next")
             self.outputs.append(f"{buffer}.next")
+
+    def _output(self, node):
+        """The value of a result, now with role output. What is an input, or already an output, is copied."""
+        name = self.value_of[node]
+        value = next(value for value in self.values if value["name"] == name)
+        if value["role"] != "scratch":
+            copy = self._scratch(f"{node.name}.copy", node.meta["val"])
+            attrs = {}
+            self.nodes.append({"op": "aten.clone", "in": [name], "out": [copy], "attrs": attrs})
+            value = self.values[-1]
+        value["role"] = "output"
+        return value["name"]
+
+    def _prune(self):
+        """Drops what no output depends on."""
+        live, kept = set(self.outputs), []
+        for node in reversed(self.nodes):
+            if live & set(node["out"]):
+                live.update(node["in"])
+                kept.append(node)
+        self.nodes = kept[::-1]
+        for node in self.nodes:
+            node["out"] = [name if name in live else None for name in node["out"]]
+        self.values = [v for v in self.values if v["role"] != "scratch" or v["name"] in live]
 
     def _rename(self, old, new):
         """The updated value of state `b` is an output called `b.next`, after those that are returned."""
@@ -264,9 +380,26 @@ def attribute(value, kind, what):
 
 
 def number(value):
-    """A float as core/json.h reads it: infinities and NaN as strings."""
+    """A float as core/json.h reads it: infinities and NaN as strings. Text (packed data) stays."""
+    if isinstance(value, str):
+        return value
     if math.isnan(value):
         return "nan"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
     return value
+
+
+def explicit_equation(equation, ranks):
+    """An einsum equation with its result spelled out and `...` replaced by letters."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    free = [c for c in "zyxwvutsrqponmlkjihgfedcba" if c not in left + right]
+    hidden = [rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks)]
+    letters = "".join(free[: max(hidden)])
+    terms = [term.replace("...", letters[len(letters) - n :]) for term, n in zip(terms, hidden)]
+    if arrow:
+        return ",".join(terms) + "->" + right.replace("...", letters)
+    named = "".join(terms)
+    single = sorted(c for c in set(named) if named.count(c) == 1 and c not in letters)
+    return ",".join(terms) + "->" + letters + "".join(single)

@@ -132,6 +132,8 @@ class Recorder(TorchDispatchMode):
         numbers = list(args[1:])
         if base in ("mul", "add", "sub", "div", "rsub") and len(numbers) == 1:
             return base + "_", [float(numbers[0])], None
+        if base in ("tril", "triu"):
+            return base + "_", [float(numbers[0]) if numbers else 0.0], None
         if base in ("neg", "erfinv", "abs", "exp", "log") and not numbers:
             return base + "_", [], None
         if base == "clamp":
@@ -235,6 +237,8 @@ def _transform(drawn, step, what):
     elif step.op == "erfinv_" and len(drawn) == 1 and drawn[0][0] == "uniform":
         # The truncated normal of torch.nn.init; the clamp that follows it is far in the tails.
         drawn[0] = ["normal", 0.0, math.sqrt(0.5)]
+    elif step.op in ("tril_", "triu_"):
+        drawn.append([step.op[:-1], a[0]])
     elif step.op == "clamp_" and drawn[0][0] == "normal":
         pass
     else:

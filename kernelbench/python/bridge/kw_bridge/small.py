@@ -10,7 +10,7 @@ import math
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from . import BridgeError, constructor, demands
-from .export import fake_inputs, tensor_names
+from .export import fake_inputs, plain_tensors, tensor_names
 from .graph import GraphBuilder, export_program
 from .source import quiet
 
@@ -140,6 +140,7 @@ def shape_graph(source, sizes):
         model, _ = constructor.build(module, source.path)
         inputs, _ = fake_inputs(module, source.path)
         names = [name for name, _ in tensor_names(model, inputs, source.path)]
+        plain_tensors(model)
         return GraphBuilder(export_program(model, inputs, source.path), names, source.path).build()
 
 

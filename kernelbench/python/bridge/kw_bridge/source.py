@@ -171,15 +171,16 @@ def kernelbench_name(path):
 
 
 def revision_of(folder):
-    """The git revision that a folder is checked out at, or None."""
+    """The git revision of the checkout that a folder is, or lies directly below; else None."""
     try:
         done = subprocess.run(
-            ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
+            ["git", "-C", folder, "rev-parse", "--show-toplevel", "HEAD"], capture_output=True, text=True, timeout=10
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    text = done.stdout.strip()
-    return text if done.returncode == 0 and re.fullmatch(r"[0-9a-f]{40}", text) else None
+    top, _, text = done.stdout.strip().partition("\n")
+    own = os.path.realpath(top) in (os.path.realpath(folder), os.path.realpath(os.path.join(folder, "..")))
+    return text if done.returncode == 0 and own and re.fullmatch(r"[0-9a-f]{40}", text) else None
 
 
 def find_problem(folder, problem):

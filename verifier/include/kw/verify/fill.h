@@ -38,6 +38,7 @@ struct FillSpec {
   DType dtype = DType::F32;
   std::int64_t elements = 0;
   std::int64_t row = 1;  // innermost extent, for families that act on rows
+  std::int64_t rows = 1;  // rows of one matrix, for triangles
   std::uint64_t seed = 0;
   std::uint64_t stream = 0;  // purpose: one per buffer and trial
   Family family = Family::AsDrawn;

@@ -21,15 +21,33 @@ namespace kw {
 /// constant(a)
 /// - codes(): uniform over the finite codes of the value's format, packed
 /// - scales(a, b): scales of the format with values 2^a..2^b, uniform in the exponent
+/// - values(data): constant data (packed_data.h) that no trial changes: index tables, masks
 ///
 /// Transforms:
 /// - mul(a), add(a)
 /// - mul_uniform(a, b): one factor for the whole tensor, drawn once
+/// - tril(a), triu(a): zero where column - row > a (< a) in the last two dimensions. Structure that
+///   a kernel may rely on: it holds for every family of values, and a constant with it is a mask
+///   that no trial changes
 struct DrawStep {
-  enum class Op { Uniform, Normal, Integers, Constant, Codes, Scales, Mul, Add, MulUniform };
+  enum class Op {
+    Uniform,
+    Normal,
+    Integers,
+    Constant,
+    Codes,
+    Scales,
+    Mul,
+    Add,
+    MulUniform,
+    Tril,
+    Triu,
+    Values
+  };
   Op op = Op::Uniform;
   double a = 0;
   double b = 1;
+  std::string data = {};  // of Values
   bool operator==(const DrawStep&) const = default;
 };
 
@@ -37,6 +55,9 @@ struct Draw {
   ValueId value = kNoValue;  // an Input, Weight or State of the graph
   std::vector<DrawStep> steps;
 };
+
+/// True when no trial may replace what the steps draw: codes, scales, indices, data and masks.
+bool is_structural(const std::vector<DrawStep>& steps) noexcept;
 
 enum class Determinism { WithinBound, Bitwise };
 
@@ -66,6 +87,7 @@ struct Task {
 Status validate(const Task& task);
 
 /// {"v":1,"kind":"task","name","graph":{...},"draws":{"x":[["uniform",0,1],["mul",2]]},
+///  (["values","base64"] for data),
 ///  "policy":"ieee","determinism":"within_bound"|"bitwise","setup_is_timed":true,
 ///  "constructor":[["gemm.weight","uniform_",[64,32],[-0.1,0.1]]],"formats":[],"provenance":{}}
 Result<Task> parse_task(std::string_view json);
