@@ -125,6 +125,10 @@ std::vector<std::byte> inputs(const std::string& type) {
     const std::size_t blank = type.find(' ', 4);
     return matrix_inputs(type.substr(4, blank - 4), type.substr(blank + 1));
   }
+  if (type.starts_with("wmma ")) {
+    const std::size_t blank = type.find(' ', 5);
+    return whole_matrix_inputs(type.substr(5, blank - 5), type.substr(blank + 1));
+  }
   std::mt19937_64 engine(12345);
   std::vector<std::byte> out(kLanes * kRecordBytes);
   for (std::size_t at = 0; at < out.size(); at += 16) {

@@ -17,9 +17,9 @@ struct Case {
   bool approximate = false;
 };
 
-/// Every lane reads a record of 64 bytes (four operands of 16) and writes 8 bytes, of which
-/// result_bytes count.
-inline constexpr std::size_t kLanes = 2048, kRecordBytes = 64, kResultBytes = 16;
+/// Every lane reads a record of 64 bytes (four operands of 16) and writes to 64 bytes of its
+/// own, of which the first result_bytes count.
+inline constexpr std::size_t kLanes = 2048, kRecordBytes = 64, kResultBytes = 64;
 
 /// All cases, in a fixed order.
 const std::vector<Case>& cases();
@@ -32,8 +32,28 @@ std::vector<std::byte> inputs(const std::string& type);
 std::vector<Case> matrix_cases();
 std::vector<std::byte> matrix_inputs(const std::string& element, const std::string& accumulator);
 
+/// What the first cases leave out (a file each): rarer conversions and packed forms; loads, stores
+/// and atomics; operations between lanes; barriers, copies and address arithmetic; wmma.
+std::vector<Case> narrow_cases();
+std::vector<Case> memory_cases();
+std::vector<Case> warp_cases();
+std::vector<Case> scene_cases();
+std::vector<Case> wmma_cases();
+
+/// Per warp 1024 bytes of elements, then 1024 of accumulators ("wmma A C").
+std::vector<std::byte> whole_matrix_inputs(const std::string& element,
+                                           const std::string& accumulator);
+
 /// A module with the kernel k whose body has the record's address in %rd1 and the result's in %rd2.
 std::string module_of(const std::string& body);
+
+/// Of an approximate case: the largest error in units of what the PTX ISA allows there, over the
+/// operands for which it states a bound, and where that was.
+struct Deviation {
+  double worst = 0;
+  std::size_t lane = 0, checked = 0;
+};
+Deviation deviation(const Case& c, const std::vector<std::byte>& results);
 
 /// FNV-1a of the counting bytes of all results.
 std::uint64_t digest(const Case& c, const std::vector<std::byte>& results);

@@ -4,66 +4,13 @@
 #include <iterator>
 #include <string_view>
 
-#include "ptxvm/conformance.h"
+#include "ptxvm/conformance_builder.h"
 
 namespace kw::ptxvm::conformance {
 namespace {
 
-using Names = std::initializer_list<std::string_view>;
-
-std::size_t bits_of(std::string_view type) {
-  if (type == "f16" || type == "bf16") return 16;
-  if (type == "f16x2" || type == "bf16x2") return 32;
-  return static_cast<std::size_t>(std::stoul(std::string(type.substr(1))));
-}
-
-std::string number(std::string_view prefix, int n) {
-  return std::string(prefix) + std::to_string(n);
-}
-
-// The register that holds operand n; %h, %r, %rd for bits, %f and %fd for f32 and f64.
-std::string reg(std::string_view type, int n) {
-  if (type == "f32") return number("%f", n);
-  if (type == "f64") return number("%fd", n);
-  const std::size_t bits = bits_of(type);
-  return bits <= 16 ? number("%h", n) : number(bits == 32 ? "%r" : "%rd", n + 10);
-}
-std::string memory_type(std::string_view type) {
-  if (type == "f16" || type == "bf16") return "b16";
-  if (type == "f16x2" || type == "bf16x2") return "b32";
-  return std::string(type);
-}
-std::string load(std::string_view type, int n) {
-  return "ld.global." + memory_type(type) + " " + reg(type, n) + ", [%rd1+" +
-         std::to_string(16 * n) + "];\n";
-}
-std::string store(std::string_view type, int n) {
-  return "st.global." + memory_type(type) + " [%rd2], " + reg(type, n) + ";\n";
-}
-
-class Builder {
+class Cases : public Builder {
  public:
-  std::vector<Case> list;
-
-  void add(const std::string& name, std::string_view type, std::size_t bytes,
-           const std::string& body) {
-    const bool approximate =
-        name.find("approx") != std::string::npos || name.starts_with("div.full");
-    list.push_back({name, std::string(type), bytes, module_of(body), approximate});
-  }
-  // `instruction` on sources of the given types, into a register of type d.
-  void op(const std::string& instruction, std::string_view d, Names sources,
-          const std::string& immediate = "") {
-    std::string body, operands;
-    int n = 0;
-    for (const std::string_view type : sources) {
-      body += load(type, n);
-      operands += (n == 0 ? "" : ", ") + reg(type, n);
-      ++n;
-    }
-    body += instruction + " " + reg(d, 8) + ", " + operands + immediate + ";\n" + store(d, 8);
-    add(instruction + immediate, *sources.begin(), bits_of(d) / 8, body);
-  }
   void integers();
   void bits();
   void carries(const std::string& type);
@@ -73,15 +20,9 @@ class Builder {
   void conversions();
 };
 
-std::string cat(std::initializer_list<std::string_view> parts) {
-  std::string out;
-  for (const std::string_view p : parts) out += p;
-  return out;
-}
-
 constexpr std::array<std::string_view, 6> kIntegers{"u16", "s16", "u32", "s32", "u64", "s64"};
 
-void Builder::integers() {
+void Cases::integers() {
   for (const auto t : kIntegers) {
     for (const auto o : {"add", "sub", "min", "max", "div", "rem", "mul.lo", "mul.hi"})
       op(cat({o, ".", t}), t, {t, t});
@@ -107,7 +48,7 @@ void Builder::integers() {
   carries("u64");
 }
 
-void Builder::carries(const std::string& t) {
+void Cases::carries(const std::string& t) {
   const auto r = [&](int n) { return reg(t, n); };
   const std::string loads = load(t, 0) + load(t, 1) + load(t, 2);
   const std::string fold = "xor.b" + t.substr(1) + " " + r(8) + ", " + r(6) + ", " + r(7) +
@@ -130,7 +71,7 @@ void Builder::carries(const std::string& t) {
           line("addc", 7, {2, 0}) + fold);
 }
 
-void Builder::bits() {
+void Cases::bits() {
   for (const auto t : {"b16", "b32", "b64"}) {
     for (const auto o : {"and.", "or.", "xor."}) op(cat({o, t}), t, {t, t});
     op(cat({"not.", t}), t, {t});
@@ -175,7 +116,7 @@ void Builder::bits() {
   }
 }
 
-void Builder::floats() {
+void Cases::floats() {
   for (const auto round : {"rn", "rz", "rm", "rp"}) {
     for (const auto ftz : {"", ".ftz"}) {
       for (const auto sat : {"", ".sat"}) {
@@ -208,7 +149,7 @@ void Builder::floats() {
   for (const auto t : {"f32", "f64"}) op(cat({"copysign.", t}), t, {t, t});
 }
 
-void Builder::halves() {
+void Cases::halves() {
   for (const std::string_view t : {"f16", "f16x2", "bf16", "bf16x2"}) {
     const bool brain = t[0] == 'b';
     for (const std::string_view ftz : {"", ".ftz"}) {
@@ -228,7 +169,7 @@ void Builder::halves() {
   }
 }
 
-void Builder::comparisons() {
+void Cases::comparisons() {
   const auto compare = [&](std::string_view c, std::string_view t, std::string_view ftz = "") {
     const bool single = t == "f16" || t == "bf16";  // these have no second result
     const std::string name = cat({"setp.", c, ftz, ".", t});
@@ -268,7 +209,7 @@ void Builder::comparisons() {
   }
 }
 
-void Builder::conversions() {
+void Cases::conversions() {
   constexpr std::array<std::string_view, 8> kAll{"u8",  "s8",  "u16", "s16",
                                                  "u32", "s32", "u64", "s64"};
   for (const auto d : kAll) {
@@ -336,30 +277,30 @@ void Builder::conversions() {
 }  // namespace
 
 std::string module_of(const std::string& body) {
-  return ".version 8.4\n.target sm_90\n.address_size 64\n"
+  return ".version 8.7\n.target sm_90\n.address_size 64\n"
          ".visible .entry k(.param .u64 in, .param .u64 out)\n{\n"
-         ".reg .pred %p<8>; .reg .b16 %h<32>; .reg .b32 %r<40>; .reg .b64 %rd<32>; .reg .f32 "
-         "%f<32>; .reg .f64 %fd<32>;\n"
+         ".reg .pred %p<8>; .reg .b16 %h<32>; .reg .b32 %r<80>; .reg .b64 %rd<48>; .reg .f32 "
+         "%f<32>; .reg .f64 %fd<32>; .reg .b128 %q<8>;\n"
          "ld.param.u64 %rd1, [in];\nld.param.u64 %rd2, [out];\n"
          "cvta.to.global.u64 %rd1, %rd1;\ncvta.to.global.u64 %rd2, %rd2;\n"
          "mov.u32 %r0, %tid.x;\nmov.u32 %r1, %ctaid.x;\nmov.u32 %r2, %ntid.x;\nmad.lo.s32 %r0, "
          "%r1, %r2, %r0;\n"
-         "mul.wide.u32 %rd3, %r0, 64;\nmul.wide.u32 %rd4, %r0, 16;\nadd.s64 %rd1, %rd1, "
-         "%rd3;\nadd.s64 %rd2, %rd2, %rd4;\n" +
+         "mul.wide.u32 %rd3, %r0, 64;\nadd.s64 %rd1, %rd1, %rd3;\nadd.s64 %rd2, %rd2, %rd3;\n" +
          body + "ret;\n}\n";
 }
 
 const std::vector<Case>& cases() {
   static const std::vector<Case> all = [] {
-    Builder b;
+    Cases b;
     b.integers();
     b.bits();
     b.floats();
     b.halves();
     b.comparisons();
     b.conversions();
-    std::vector<Case> matrix = matrix_cases();
-    std::move(matrix.begin(), matrix.end(), std::back_inserter(b.list));
+    for (std::vector<Case> more : {matrix_cases(), narrow_cases(), memory_cases(), warp_cases(),
+                                   wmma_cases(), scene_cases()})
+      std::move(more.begin(), more.end(), std::back_inserter(b.list));
     return std::move(b.list);
   }();
   return all;
