@@ -128,7 +128,7 @@ void atomics(Builder& b) {
             "st.global.b128 [%rd2], %q0;\natom.global.cas.b128 %q3, [%rd2], %q1, "
             "%q2;\nst.global.b128 [%rd2+16], %q3;\n");
   b.add("mov.b128", "u64", 32,
-        "ld.global.v2.b64 {%rd10, %rd11}, [%rd1+8];\nmov.b128 %q0, {%rd10, %rd11};\nmov.b128 "
+        "ld.global.v2.b64 {%rd10, %rd11}, [%rd1+16];\nmov.b128 %q0, {%rd10, %rd11};\nmov.b128 "
         "{%rd12, %rd13}, %q0;\nst.global.b128 [%rd2], "
         "%q0;\nst.global.v2.b64 [%rd2+16], {%rd13, %rd12};\n");
 }

@@ -161,7 +161,7 @@ void control(Builder& b) {
         "%ctaid.y;\nmov.u32 %r12, %cluster_nctaid.x;\nmov.u32 %r13, "
         "%cluster_ctarank;\nst.global.v4.u32 [%rd2+32], {%r10, %r11, %r12, %r13};\n");
   b.add("pack and unpack", "u64", 32,
-        "ld.global.v2.b64 {%rd10, %rd11}, [%rd1+8];\nmov.b64 {%r10, %r11}, %rd10;\nmov.b64 %rd12, "
+        "ld.global.v2.b64 {%rd10, %rd11}, [%rd1+16];\nmov.b64 {%r10, %r11}, %rd10;\nmov.b64 %rd12, "
         "{%r11, %r10};\nmov.b32 {%h1, %h2}, %r10;\nmov.b32 %r12, "
         "{%h2, %h1};\nmov.b64 {%h3, %h4, %h5, %h6}, %rd11;\nmov.b64 %rd13, {%h6, %h4, %h5, "
         "%h3};\nmov.b64 {_, %r14}, %rd11;\nst.global.v2.b64 [%rd2], {%rd12, "
