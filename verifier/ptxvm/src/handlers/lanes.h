@@ -30,7 +30,7 @@
 #define KW_UNLIKELY(x) __builtin_expect(!!(x), 0)
 // Registers of one instruction either coincide exactly or do not overlap (ir/slots.h).
 #ifdef __clang__
-#define KW_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define KW_INDEPENDENT
 #else
 #define KW_INDEPENDENT _Pragma("GCC ivdep")
 #endif

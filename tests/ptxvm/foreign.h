@@ -1,0 +1,102 @@
+#pragma once
+// Kernels made by other compilers (tests/ptxvm/foreign), run under every check and held against
+// plain C++.
+
+#include <cmath>
+
+#include "ptxvm/harness.h"
+
+namespace kw::ptxvm {
+
+using Half = std::uint16_t;  // the bits
+
+inline float from_half(Half h) {
+  const int exponent = h >> 10 & 31, fraction = h & 1023;
+  float magnitude = 0;
+  if (exponent == 0) {
+    magnitude = std::ldexp(static_cast<float>(fraction), -24);
+  } else if (exponent < 31) {
+    magnitude = std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+  } else {
+    magnitude = fraction == 0 ? INFINITY : NAN;
+  }
+  return (h & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+/// k/64 for |k| <= 64, which halves hold exactly.
+inline std::vector<Half> random_halves(std::size_t n, std::uint32_t seed) {
+  std::mt19937 engine(seed);
+  std::uniform_int_distribution<int> draw(-64, 64);
+  std::vector<Half> out(n);
+  for (Half& h : out) {
+    const int k = draw(engine);
+    if (k == 0) continue;
+    int exponent = 0;
+    const float fraction = std::frexp(static_cast<float>(std::abs(k)) / 64, &exponent);
+    h = static_cast<Half>((k < 0 ? 0x8000 : 0) | (exponent + 14) << 10 |
+                          (static_cast<int>(fraction * 2048) & 1023));
+  }
+  return out;
+}
+
+inline std::vector<float> from_halves(const std::vector<Half>& halves) {
+  std::vector<float> out;
+  for (const Half h : halves) out.push_back(from_half(h));
+  return out;
+}
+
+/// One module of tests/ptxvm/foreign with one kernel, and the memory that it works on.
+class Foreign {
+ public:
+  explicit Foreign(const std::string& file) {
+    auto loaded = load(read_file(KW_SOURCE_DIR "/tests/ptxvm/foreign/" + file));
+    if (!loaded) throw std::runtime_error(file + ": " + loaded.error().message);
+    program_ = *loaded;
+  }
+
+  template <class T>
+  std::uint64_t in(const std::string& name, const std::vector<T>& data) {
+    const std::uint64_t address = upload(memory, name, data);
+    EXPECT_TRUE(memory.set_read_only(address, true));
+    return address;
+  }
+
+  template <class T>
+  std::uint64_t out(const std::string& name, std::size_t n) {
+    return memory.allocate(name, n * sizeof(T)).value();
+  }
+
+  /// Runs the module's only kernel (or the one named) under every check, in three orders that end
+  /// alike; no finding is expected. The last run's memory is what remains.
+  void run(Dim3 grid, std::uint32_t threads, std::uint32_t dynamic_shared,
+           const Arguments& arguments, const std::string& kernel = "") {
+    Options options = with_all_checks();
+    options.count_memory = true;
+    options.instruction_budget = std::uint64_t{1} << 24;
+    const std::string name = kernel.empty() ? program_->kernels().front().name : kernel;
+    const Report report =
+        run_kernel(*program_, memory, name, grid, {threads}, arguments, options, dynamic_shared);
+    EXPECT_TRUE(report.completed);
+    for (const Finding& f : report.findings)
+      ADD_FAILURE() << f.message << "\n" << f.site.instruction;
+  }
+
+  const Program& program() const { return *program_; }
+  Memory memory;
+
+ private:
+  std::shared_ptr<const Program> program_;
+};
+
+inline void expect_near(const std::vector<float>& got, const std::vector<double>& want,
+                        double relative, double absolute) {
+  ASSERT_EQ(got.size(), want.size());
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (std::abs(got[i] - want[i]) <= absolute + relative * std::abs(want[i])) continue;
+    if (++wrong <= 3) ADD_FAILURE() << "element " << i << ": " << got[i] << ", not " << want[i];
+  }
+  EXPECT_EQ(wrong, 0u);
+}
+
+}  // namespace kw::ptxvm
