@@ -160,8 +160,9 @@ Result<Task> format_task(std::string_view path_and_query, bool small) {
   }
   if (!task) return task;
   if (!query.empty()) {
-    return fail(Errc::InvalidArgument, "format task '{}': '{}' is no size of {}", path_and_query,
-                query.begin()->first, path.kind);
+    return fail(Errc::InvalidArgument,
+                "format task '{}': '{}' is no size of {}, whose sizes are {}", path_and_query,
+                query.begin()->first, path.kind, path.kind == "gemv" ? "m, n, k" : "rows, k");
   }
   task->name = fmt::format("format:{}{}", path_and_query, small ? "@small" : "");
   KW_RETURN_IF_ERROR(validate(*task));
