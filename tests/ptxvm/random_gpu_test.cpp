@@ -32,7 +32,8 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-// One worker: lines "ok N", "difference SEED TEXT" and "failed SEED TEXT" into a pipe.
+// One worker: lines "ok N", "difference SEED TEXT", "failed SEED TEXT" and "at TEXT" (what it does
+// now) into a pipe.
 class Comparison {
  public:
   explicit Comparison(std::FILE* out) : out_(out) {}
@@ -51,23 +52,39 @@ class Comparison {
       programs.push_back(random::generate(seed));
       text += programs.back().text;
     }
+    at("compiling", first);
     const auto module = load(text);
     void* device_module = nullptr;
     if (!module) return failed(first, module.error().message);
     if (const int rc = driver_.load(&device_module, text.c_str()); rc != 0)
       return failed(first, "the driver refuses the module: error " + std::to_string(rc));
     std::uint64_t equal = 0;
-    for (const random::Program& p : programs) equal += compare(**module, device_module, p) ? 1 : 0;
+    std::vector<std::uint64_t> different;
+    for (const random::Program& p : programs) {
+      const std::string where = compare(**module, device_module, p);
+      equal += where.empty() ? 1 : 0;
+      if (where[0] != '!' && !where.empty()) different.push_back(p.seed);
+      if (where[0] == '!') failed(p.seed, where.substr(1));
+    }
     driver_.unload(device_module);
+    for (const std::uint64_t seed : different) reduce(seed);
     std::fprintf(out_, "ok %llu\n", static_cast<unsigned long long>(equal));
     std::fflush(out_);
   }
 
  private:
-  bool compare(const ptxvm::Program& module, void* device_module, const random::Program& p) {
+  void at(const char* what, std::uint64_t seed) {
+    std::fprintf(out_, "at %s %llu\n", what, static_cast<unsigned long long>(seed));
+    std::fflush(out_);
+  }
+
+  // "", where the results differ, or "!" and why there is nothing to compare.
+  std::string compare(const ptxvm::Program& module, void* device_module, const random::Program& p) {
+    at("virtual machine", p.seed);
     random::Buffers vm = random::buffers(p), device = vm;
     const std::string trouble = random::run_on_vm(module, p, vm, {});
-    if (!trouble.empty()) return failed(p.seed, trouble), false;
+    if (!trouble.empty()) return "!" + trouble;
+    at("device", p.seed);
     std::uint32_t n = p.n;
     void* arguments[] = {&in_, &result_, &sums_, &n};
     void* function = nullptr;
@@ -79,14 +96,56 @@ class Comparison {
     if (rc == 0) rc = driver_.synchronize();
     if (rc == 0) rc = driver_.download(device.out.data(), result_, device.out.size());
     if (rc == 0) rc = driver_.download(device.sums.data(), sums_, device.sums.size());
-    if (rc != 0) return failed(p.seed, "device error " + std::to_string(rc)), false;
-    const std::string where = random::difference(vm, device);
-    if (where.empty()) return true;
-    std::fprintf(out_, "difference %llu %s (virtual machine / device); %s\n",
-                 static_cast<unsigned long long>(p.seed), where.c_str(), p.features.c_str());
-    std::fflush(out_);
-    return false;
+    if (rc != 0) return "!device error " + std::to_string(rc);
+    return random::difference(vm, device);
   }
+
+  std::string compare_alone(const random::Program& p) {
+    const std::string text = random::header() + p.text;
+    const auto module = load(text);
+    void* device_module = nullptr;
+    if (!module || driver_.load(&device_module, text.c_str()) != 0) return "!not loaded";
+    const std::string where = compare(**module, device_module, p);
+    driver_.unload(device_module);
+    return where;
+  }
+
+  // The shortest beginning of the program that differs, and what its last statement adds.
+  void reduce(std::uint64_t seed) {
+    std::uint64_t same = 0, differs = random::generate(seed).statements;
+    std::string where = compare_alone(random::generate(seed));
+    while (!where.empty() && same + 1 < differs) {
+      const std::uint64_t middle = (same + differs) / 2;
+      const std::string here = compare_alone(random::generate(seed, middle));
+      if (here.empty()) {
+        same = middle;
+      } else {
+        differs = middle;
+        where = here;
+      }
+    }
+    const std::string before = random::generate(seed, same).text,
+                      after = random::generate(seed, differs).text;
+    std::size_t begin = before.find(".visible .entry"), first = after.find(".visible .entry");
+    const std::size_t from = before.find("bar.sync 0;", begin),
+                      to = after.find("bar.sync 0;", first);
+    begin = from;
+    first = to;
+    while (begin < before.size() && first < after.size() && before[begin] == after[first])
+      ++begin, ++first;
+    first = after.rfind('\n', first) + 1;
+    std::string text = after.substr(first, 500);
+    if (const std::size_t end = text.find("mov.b32 %t0, 0;"); end != std::string::npos)
+      text.resize(end);
+    for (char& c : text) c = c == '\n' ? ' ' : c;
+    std::fprintf(out_,
+                 "difference %llu %s (virtual machine / device) at statement %llu of %llu: %s\n",
+                 static_cast<unsigned long long>(seed), where.c_str(),
+                 static_cast<unsigned long long>(differs),
+                 static_cast<unsigned long long>(random::generate(seed).statements), text.c_str());
+    std::fflush(out_);
+  }
+
   void failed(std::uint64_t seed, const std::string& why) {
     std::string line = why;
     std::replace(line.begin(), line.end(), '\n', ' ');
@@ -103,6 +162,7 @@ class Comparison {
 struct Outcome {
   std::uint64_t equal = 0;
   std::vector<std::string> differences, failures;
+  std::string last;  // what the worker did last
 };
 Outcome compare_all(std::uint64_t first, std::uint64_t count, std::uint64_t workers) {
   Outcome outcome;
@@ -133,6 +193,7 @@ Outcome compare_all(std::uint64_t first, std::uint64_t count, std::uint64_t work
         if (line.starts_with("ok ")) parts[i].equal += std::stoull(line.substr(3));
         if (line.starts_with("difference ")) parts[i].differences.push_back(line.substr(11));
         if (line.starts_with("failed ")) parts[i].failures.push_back(line.substr(7));
+        if (line.starts_with("at ")) parts[i].last = line.substr(3);
       }
       std::fclose(children[i].second);
     });

@@ -7,8 +7,12 @@ namespace kw::ptxvm::random {
 namespace {
 
 // "opcode destination sources": pool kinds; R, D, F, G: a register or a literal; 1 and 2: a 32- or
-// 64-bit divisor; 5, 6: a shift below 64; a final '!' makes NaN results canonical where PTX leaves
-// the payload open. All rounding is written out, so that nothing is contracted.
+// 64-bit divisor; 3 and 4: a number whose magnitude fits; 5 and 6: a shift, 7 and 8 a place in the
+// word (literals below its width: the driver's compiler folds others in a way of its own).
+// '!' makes NaN results canonical where PTX leaves the payload open; '#' asks for two registers (of
+// one, the driver's compiler makes a move, which keeps a NaN's payload). abs avoids the least
+// number, which that compiler takes as positive. All rounding is written out, so that nothing is
+// contracted.
 constexpr std::array kInteger32{"add.u32 r r R",
                                 "sub.s32 r r R",
                                 "mul.lo.s32 r r R",
@@ -23,7 +27,7 @@ constexpr std::array kInteger32{"add.u32 r r R",
                                 "rem.u32 r r 1",
                                 "rem.s32 r r 1",
                                 "neg.s32 r r",
-                                "abs.s32 r r",
+                                "abs.s32 r 3",
                                 "and.b32 r r R",
                                 "or.b32 r r R",
                                 "xor.b32 r r R",
@@ -39,9 +43,9 @@ constexpr std::array kInteger32{"add.u32 r r R",
                                 "brev.b32 r r",
                                 "bfind.u32 r r",
                                 "bfind.shiftamt.s32 r r",
-                                "bfe.u32 r r 5 5",
-                                "bfe.s32 r r 5 5",
-                                "bfi.b32 r r r 5 5",
+                                "bfe.u32 r r 7 7",
+                                "bfe.s32 r r 7 7",
+                                "bfi.b32 r r r 7 7",
                                 "prmt.b32 r r r r",
                                 "prmt.b32.f4e r r r r",
                                 "lop3.b32 r r r r L",
@@ -56,8 +60,8 @@ constexpr std::array kInteger32{"add.u32 r r R",
                                 "mul24.lo.u32 r r r",
                                 "mad24.lo.s32 r r r r",
                                 "mov.b32 r u",
-                                "bmsk.clamp.b32 r 5 5",
-                                "szext.clamp.s32 r r 5",
+                                "bmsk.clamp.b32 r 7 7",
+                                "szext.clamp.s32 r r 7",
                                 "add.u32 r r u",
                                 "mov.u32 r R"};
 constexpr std::array kInteger64{
@@ -66,9 +70,9 @@ constexpr std::array kInteger64{
     "mad.wide.u32 d r r d", "mad.wide.s32 d r r d", "min.s64 d d d",      "max.u64 d d D",
     "and.b64 d d D",        "xor.b64 d d d",        "or.b64 d d d",       "not.b64 d d",
     "shl.b64 d d 6",        "shr.u64 d d 6",        "shr.s64 d d 6",      "popc.b64 r d",
-    "clz.b64 r d",          "brev.b64 d d",         "bfind.u64 r d",      "bfe.u64 d d 6 6",
-    "bfi.b64 d d d 6 6",    "selp.b64 d d d p",     "div.u64 d d 2",      "rem.s64 d d 2",
-    "abs.s64 d d",          "neg.s64 d d",          "sad.s64 d d d d",    "slct.u64.s32 d d d r"};
+    "clz.b64 r d",          "brev.b64 d d",         "bfind.u64 r d",      "bfe.u64 d d 8 8",
+    "bfi.b64 d d d 8 8",    "selp.b64 d d d p",     "div.u64 d d 2",      "rem.s64 d d 2",
+    "abs.s64 d 4",          "neg.s64 d d",          "sad.s64 d d d d",    "slct.u64.s32 d d d r"};
 constexpr std::array kInteger16{"add.u16 w w w",      "sub.s16 w w w",      "mul.lo.u16 w w w",
                                 "mul.hi.s16 w w w",   "mad.lo.s16 w w w w", "mul.wide.u16 r w w",
                                 "mul.wide.s16 r w w", "min.s16 w w w",      "max.u16 w w w",
@@ -81,8 +85,8 @@ constexpr std::array kFloat32{
     "mul.rm.f32 f f f",      "fma.rp.f32 f f f f",     "add.rn.ftz.f32 f f f",
     "mul.rn.ftz.f32 f f f",  "fma.rn.ftz.f32 f f f f", "add.rn.sat.f32 f f f",
     "div.rn.f32 f f f",      "sqrt.rn.f32 f f",        "rcp.rn.f32 f f",
-    "min.f32 f f f",         "max.f32 f f F",          "min.NaN.f32 f f f",
-    "max.ftz.f32 f f f",     "abs.f32 f f !",          "neg.f32 f f !",
+    "min.f32 f f f #",       "max.f32 f f F #",        "min.NaN.f32 f f f #",
+    "max.ftz.f32 f f f #",   "abs.f32 f f !",          "neg.f32 f f !",
     "copysign.f32 f f f !",  "selp.f32 f f f p",       "slct.f32.f32 f f f f",
     "div.rz.f32 f f f",      "rcp.rm.f32 f f",         "sqrt.rp.ftz.f32 f f",
     "fma.rn.sat.f32 f f f f"};
@@ -96,11 +100,11 @@ constexpr std::array kHalf{"add.rn.f16 h h h",        "sub.rn.f16 h h h",
                            "add.rn.f16x2 x x x",      "mul.rn.f16x2 x x x",
                            "fma.rn.f16x2 x x x x",    "sub.rn.f16x2 x x x",
                            "fma.rn.relu.f16 h h h h", "fma.rn.sat.f16x2 x x x x",
-                           "add.rn.ftz.f16x2 x x x",  "min.f16 h h h",
-                           "max.f16x2 x x x",         "min.NaN.f16x2 x x x",
-                           "max.NaN.f16 h h h",       "fma.rn.bf16 b b b b",
+                           "add.rn.ftz.f16x2 x x x",  "min.f16 h h h #",
+                           "max.f16x2 x x x #",       "min.NaN.f16x2 x x x #",
+                           "max.NaN.f16 h h h #",     "fma.rn.bf16 b b b b",
                            "fma.rn.bf16x2 y y y y",   "fma.rn.relu.bf16x2 y y y y",
-                           "min.bf16 b b b",          "max.bf16x2 y y y",
+                           "min.bf16 b b b #",        "max.bf16x2 y y y #",
                            "neg.f16 h h !",           "abs.f16 h h !"};
 constexpr std::array kConvert{"cvt.u64.u32 d r",
                               "cvt.s64.s32 d r",
@@ -211,7 +215,7 @@ std::string Writer::number(unsigned width) {
   return std::to_string(width == 64 ? value >> 1 : value & mask);
 }
 
-std::string Writer::source(char kind, std::string* before) {
+std::string Writer::source(char kind, std::string* before, bool literals) {
   switch (kind) {
     case 'R':
       return chance(40) ? number(32) : pick('r');
@@ -233,9 +237,20 @@ std::string Writer::source(char kind, std::string* before) {
       *before += "or.b64 " + q + ", " + pick('d') + ", " + std::to_string(1 + 2 * below(8)) + "; ";
       return q;
     }
+    case '3':
+    case '4': {
+      const std::string t = fresh(kind == '3' ? 't' : 'q');
+      *before += (kind == '3' ? "shr.s32 " : "shr.s64 ") + t + ", " +
+                 pick(kind == '3' ? 'r' : 'd') + ", 1; ";
+      return t;
+    }
+    case '7':
+    case '8':
+      return chance(40) ? std::to_string(below(kind == '7' ? 32 : 64))
+                        : source(kind == '7' ? '5' : '6', before, false);
     case '5':
     case '6': {
-      if (chance(50)) return std::to_string(below(kind == '5' ? 36 : 70));
+      if (literals && chance(50)) return std::to_string(below(kind == '5' ? 36 : 70));
       const std::string t = fresh('t');
       *before += "and.b32 " + t + ", " + pick('r') + ", " + (kind == '5' ? "63" : "127") + "; ";
       return t;
@@ -249,7 +264,9 @@ void Writer::operation() {
   const auto choose = [&](const auto& table) {
     return std::string(table[below(std::size(table))]);
   };
+  // No predicate on set: the driver's compiler converts the old value where the predicate is false.
   const std::uint64_t c = below(100);
+  const bool may_guard = c < 97;
   std::istringstream words(c < 26   ? choose(kInteger32)
                            : c < 38 ? choose(kInteger64)
                            : c < 43 ? choose(kInteger16)
@@ -261,11 +278,13 @@ void Writer::operation() {
                                     : choose(kSet));
   std::string opcode, word, before, operands, destination;
   char kind = 0;
-  bool canonical = false;
+  bool canonical = false, distinct = false;
   words >> opcode;
   while (words >> word) {
     if (word == "!") {
       canonical = true;
+    } else if (word == "#") {
+      distinct = true;
     } else if (destination.empty()) {
       kind = word[0];
       destination = pick(kind);
@@ -273,8 +292,13 @@ void Writer::operation() {
       operands += ", " + source(word[0], &before);
     }
   }
+  if (distinct) {
+    const std::size_t comma = operands.find(", ", 2);
+    while (operands.substr(2, comma - 2) == operands.substr(comma + 2))
+      operands = operands.substr(0, comma) + ", " + pick(kind);
+  }
   const std::string guard =
-      kind != 'p' && chance(12) ? (chance(50) ? "@" : "@!") + pick('p') + " " : "";
+      kind != 'p' && may_guard && chance(12) ? (chance(50) ? "@" : "@!") + pick('p') + " " : "";
   line(before + guard + opcode + " " + destination + operands + ";");
   if (!canonical) return;
   const std::string type = kind == 'g' ? "f64" : kind == 'f' ? "f32" : "f16";

@@ -23,7 +23,8 @@ std::string in_brackets(const std::string& base, std::uint64_t offset) {
 
 class Kernel {
  public:
-  explicit Kernel(std::uint64_t seed) : w_(seed * 0x9e3779b97f4a7c15u + 1) {
+  explicit Kernel(std::uint64_t seed, std::uint64_t limit = kAll)
+      : w_(seed * 0x9e3779b97f4a7c15u + 1), left_(limit) {
     program_.seed = seed;
     program_.name = "k" + std::to_string(seed);
     static constexpr std::uint32_t kBlocks[] = {32, 64, 96, 128, 128, 64, 40, 100};
@@ -31,6 +32,7 @@ class Kernel {
     program_.grid = static_cast<std::uint32_t>(1 + w_.below(3));
     program_.n = static_cast<std::uint32_t>(w_.below(9));
     whole_warps_ = program_.block % 32 == 0;
+    if (w_.chance(40)) exit_ = w_.pick('p');
   }
 
   Program build();
@@ -67,6 +69,8 @@ class Kernel {
   std::vector<std::string> function_names_;
   std::string tables_;
   bool whole_warps_ = false;
+  std::string exit_;    // lanes that end before the last results are written
+  std::uint64_t left_;  // statements still to be written
 };
 
 std::string Kernel::below_number(const std::string& reg, unsigned power) {
@@ -85,7 +89,12 @@ void Kernel::statements(const Place& at, unsigned count) {
   for (unsigned i = 0; i < count; ++i) statement(at);
 }
 
+// Whatever follows the statements inside one is drawn before them, so that a program cut short is
+// the beginning of the whole one.
 void Kernel::statement(const Place& at) {
+  if (left_ == 0) return;
+  --left_;
+  ++program_.statements;
   const std::uint64_t c = w_.below(100);
   const bool nest = at.depth < 3;
   if (c < 62) return w_.operation();
@@ -128,11 +137,12 @@ void Kernel::branch(const Place& at) {
   }
   const std::string otherwise = w_.label(), end = w_.label();
   w_.line("@!" + p + " bra " + (both ? otherwise : end) + ";");
+  const auto second = static_cast<unsigned>(1 + w_.below(6));
   statements(then, static_cast<unsigned>(1 + w_.below(6)));
   if (both) {
     w_.line("bra " + end + ";");
     w_.line(otherwise + ":");
-    statements(other, static_cast<unsigned>(1 + w_.below(6)));
+    statements(other, second);
   }
   w_.line(end + ":");
 }
@@ -160,12 +170,15 @@ void Kernel::loop(const Place& at) {
   w_.line("setp.eq.u32 " + p + ", " + count + ", 0;");
   leave();
   w_.line("sub.u32 " + count + ", " + count + ", 1;");
+  const bool breaks = w_.chance(25);
+  const std::string by = w_.pick('p');
+  const auto after = static_cast<unsigned>(1 + w_.below(3));
   statements(inside, static_cast<unsigned>(1 + w_.below(5)));
-  if (w_.chance(25)) {
+  if (breaks) {
     w_.mark("break");
-    w_.line("mov.pred " + p + ", " + w_.pick('p') + ";");
+    w_.line("mov.pred " + p + ", " + by + ";");
     leave();
-    statements(inside, static_cast<unsigned>(1 + w_.below(3)));
+    statements(inside, after);
   }
   w_.line("bra " + top + ";");
   w_.line(end + ":");
@@ -202,10 +215,12 @@ void Kernel::table(const Place& at) {
   w_.line(name + ": .branchtargets " + targets[0] + ", " + targets[1] + ", " + targets[2] + ", " +
           targets[3] + ";");
   w_.line("brx.idx " + index + ", " + name + ";");
-  for (const std::string& t : targets) {
-    w_.line(t + ":");
-    statements({false, "", false, at.depth + 1}, static_cast<unsigned>(1 + w_.below(3)));
-    if (w_.chance(70)) w_.line("bra " + end + ";");  // else on into the next case
+  const std::uint64_t leaves = w_.bits(), counts = w_.bits();
+  for (unsigned i = 0; i < 4; ++i) {
+    w_.line(targets[i] + ":");
+    statements({false, "", false, at.depth + 1},
+               static_cast<unsigned>(1 + (counts >> (8 * i)) % 3));
+    if ((leaves >> (8 * i)) % 10 < 7) w_.line("bra " + end + ";");  // else on into the next case
   }
   w_.line(end + ":");
 }
@@ -639,9 +654,9 @@ void Kernel::epilogue() {
     }
     if (p.bytes == 0) store({'t', 1, "b32", 4}, "%t0");
   }
-  if (w_.chance(40)) {
+  if (!exit_.empty()) {
     w_.mark("exit");
-    w_.line("@" + w_.pick('p') + " exit;");
+    w_.line("@" + exit_ + " exit;");
   }
   // What is left in this thread's shared and local memory, folded.
   for (unsigned i = 0; i < 4; ++i) {
@@ -686,7 +701,7 @@ std::string header() {
   return out + "};\n";
 }
 
-Program generate(std::uint64_t seed) { return Kernel(seed).build(); }
+Program generate(std::uint64_t seed, std::uint64_t limit) { return Kernel(seed, limit).build(); }
 
 Buffers buffers(const Program& program) {
   static constexpr std::array<std::uint32_t, 24> kWords{

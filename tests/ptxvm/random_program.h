@@ -16,6 +16,7 @@ struct Program {
   std::string name;
   std::string text;  // functions and the kernel; needs header() before it, once per module
   std::uint32_t grid = 1, block = 32, n = 0;
+  std::uint64_t statements = 0;
   std::string features;  // blank-separated kinds of statements, to sort differences by
 
   std::size_t threads() const { return std::size_t{grid} * block; }
@@ -24,7 +25,10 @@ struct Program {
 inline constexpr std::size_t kInBytes = 256, kOutBytes = 320, kPrivateBytes = 64, kSumBytes = 256;
 
 std::string header();
-Program generate(std::uint64_t seed);
+inline constexpr std::uint64_t kAll = ~std::uint64_t{0};
+/// The program of a seed, or its beginning: the first `limit` statements, with the same start and
+/// end.
+Program generate(std::uint64_t seed, std::uint64_t limit = kAll);
 
 /// The initial bytes of the three buffers; `out` and `sums` change, and are the result.
 struct Buffers {

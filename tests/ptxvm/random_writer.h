@@ -45,7 +45,7 @@ class Writer {
   const std::set<std::string>& features() const { return features_; }
 
  private:
-  std::string source(char kind, std::string* before);
+  std::string source(char kind, std::string* before, bool literals = true);
 
   std::mt19937_64 engine_;
   std::string text_;

@@ -152,18 +152,20 @@ void end_lanes(Warp& w, std::uint32_t lanes) {
   w.block->threads_ended(static_cast<unsigned>(__builtin_popcount(lanes)));
 }
 
-std::uint32_t merge_parked(Warp& w, const Ins* at) {
+std::uint32_t merge_parked(Warp& w, const Ins* at, std::uint32_t lanes) {
   WarpControl& c = *w.control;
-  const auto first =
-      std::find_if(c.parked.begin(), c.parked.end(), [&](const Parked& p) { return p.at == at; });
+  const auto first = std::find_if(c.parked.begin(), c.parked.end(), [&](const Parked& p) {
+    return p.at == at && (p.split.mask & lanes) != 0;
+  });
   if (first == c.parked.end()) return 0;
   const auto index = static_cast<std::size_t>(first - c.parked.begin());
   for (std::size_t i = index + 1; i < c.parked.size();) {
-    if (c.parked[i].at != at || c.parked[i].counted) {
+    if (c.parked[i].at != at || c.parked[i].counted || (c.parked[i].split.mask & lanes) == 0) {
       ++i;
       continue;
     }
     const Split other = c.parked[i].split;
+    c.parked[index].needed |= c.parked[i].needed;
     Split& mine = c.parked[index].split;
     c.parked.erase(c.parked.begin() + static_cast<std::ptrdiff_t>(i));
     const std::int32_t meet = common_ancestor(c, mine.join, other.join);
@@ -182,10 +184,12 @@ bool must_wait_for_lanes(Warp& w, const Ins* ins, std::uint32_t needed, const In
   }
   WarpControl& c = *w.control;
   c.parked.push_back({{ins, w.mask, w.join}, ins, needed, 0, Parked::Reason::Lanes, false});
-  const std::uint32_t together = merge_parked(w, ins);
-  if ((needed & w.live & ~together) == 0) {
-    const auto mine = std::find_if(c.parked.begin(), c.parked.end(),
-                                   [&](const Parked& p) { return p.at == ins; });
+  // Only those named: lanes of another group at the same instruction wait for lanes of their own.
+  const std::uint32_t together = merge_parked(w, ins, needed | w.mask);
+  const auto mine = std::find_if(c.parked.begin(), c.parked.end(), [&](const Parked& p) {
+    return p.at == ins && (p.split.mask & together) != 0;
+  });
+  if ((mine->needed & w.live & ~together) == 0) {
     const Split split = mine->split;
     c.parked.erase(mine);
     set_running(w, split);

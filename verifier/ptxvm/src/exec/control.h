@@ -85,8 +85,9 @@ bool must_wait_for_lanes(Warp& w, const Ins* ins, std::uint32_t needed, const In
 /// Reports that `lanes` execute a .sync operation whose member mask does not name them.
 void report_not_members(Warp& w, const Ins* ins, std::uint32_t lanes);
 
-/// Merges parked splits at one instruction into the first one's place; returns their common lanes.
-std::uint32_t merge_parked(Warp& w, const Ins* at);
+/// Merges the parked splits at one instruction that have any of `lanes` into the first one's place;
+/// returns their common lanes.
+std::uint32_t merge_parked(Warp& w, const Ins* at, std::uint32_t lanes = kFullMask);
 
 /// Gives the turn to the other splits (the running one goes behind them).
 const Ins* out_of_fuel(Warp& w, const Ins* resume);

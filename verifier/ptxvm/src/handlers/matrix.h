@@ -42,7 +42,8 @@ float finish_sum(double sum) {
     return r == 0 ? 0.0f : r;
   } else {
     const float nearest = static_cast<float>(sum);
-    const bool away = __builtin_fabs(static_cast<double>(nearest)) > __builtin_fabs(sum);
+    const double magnitude = __builtin_fabs(sum);
+    const bool away = __builtin_fabs(static_cast<double>(nearest)) > magnitude && magnitude < 0x1p128;
     return away ? bit_cast<float>(bit_cast<u32>(nearest) - 1) : nearest;
   }
 }

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <utility>
+
 #include "exec/operands.h"
 #include "lower/lowering.h"
 
@@ -32,6 +35,8 @@ Status Lowering::warp_op(In in) {
     KW_ASSIGN(predicate, destination(in, ops[0].elements[1], 1, Type::Pred));
   }
   std::string name = "$" + base;
+  const auto begin = static_cast<std::ptrdiff_t>(out_.code.size());
+  bool negated = false;
   Location d = 0, a = 0, b = 0, c = 0;
   std::size_t mask_at = 2;
   if (base == "shfl") {
@@ -52,7 +57,9 @@ Status Lowering::warp_op(In in) {
     const bool ballot = ast.has("ballot");
     name += ballot ? ".ballot" : ast.has("all") ? ".all" : ast.has("any") ? ".any" : ".uni";
     KW_ASSIGN(d, destination(in, first, ballot ? 4 : 1, ballot ? Type::B32 : Type::Pred));
-    KW_ASSIGN(a, source(in, ops[1], 1, Type::Pred));
+    Operand predicate_operand = ops[1];
+    negated = std::exchange(predicate_operand.negated, false);
+    KW_ASSIGN(a, source(in, predicate_operand, 1, Type::Pred));
   } else if (base == "match") {
     if (!need(2)) return malformed(in, "wrong number of operands");
     const Type type = type_modifier(ast);
@@ -70,11 +77,20 @@ Status Lowering::warp_op(In in) {
     mask_at = 1;
   }
   KW_ASSIGN(const std::uint32_t extra, members(mask_at));
+  const bool mask_lasts = !sync || ops[mask_at].kind == Operand::Kind::Register ||
+                          ops[mask_at].kind == Operand::Kind::Integer;
+  if (static_cast<std::size_t>(begin) != out_.code.size() && mask_lasts) {
+    // A source was made in a scratch slot, which does not outlast a wait: wait before.
+    KW_RETURN_IF_ERROR(emit(in, "$warpsync").map([](Ins*) {}));
+    out_.code.back().extra = extra;
+    std::rotate(out_.code.begin() + begin, out_.code.end() - 1, out_.code.end());
+    std::rotate(out_.handlers.begin() + begin, out_.handlers.end() - 1, out_.handlers.end());
+  }
   KW_RETURN_IF_ERROR(emit3(in, name, d, a, b, c));
   Ins& ins = out_.code.back();
   ins.extra = extra;
   ins.y = predicate;
-  ins.z = pair ? 1 : 0;
+  ins.z = pair || negated ? 1 : 0;
   return {};
 }
 
@@ -105,7 +121,9 @@ Status Lowering::barrier(In in) {
   if (reduces) {
     const bool popc = kind == BarrierKind::RedPopc;
     KW_ASSIGN(d, destination(in, ops[0], popc ? 4 : 1, popc ? Type::U32 : Type::Pred));
-    KW_ASSIGN(predicate, source(in, ops[last], 1, Type::Pred));
+    Operand vote = ops[last];
+    if (std::exchange(vote.negated, false)) flags |= BarrierBits::kNegated;
+    KW_ASSIGN(predicate, source(in, vote, 1, Type::Pred));
   }
   KW_ASSIGN(const Location number, source(in, ops[first], 4, Type::U32));
   if (last - first == 2) {
