@@ -29,6 +29,7 @@ struct LaunchContext {
   AlignedBytes pool;            // constants, relocated
   std::uint64_t blocks = 0;
   std::uint64_t grid_id = 0;
+  std::uint64_t grid_barrier = 0;  // device address, 0 if the kernel does not ask for it
 
   std::uint64_t block_at(
       std::uint64_t position) const noexcept;  // linear block number in launch order

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <exception>
 #include <map>
+#include <span>
 #include <thread>
 #include <tuple>
 
@@ -170,6 +172,29 @@ void merge_caches(std::vector<Worker>& workers, CacheCounts& out) {
   out = workers.front().caches->counts();
 }
 
+// The workspace of cooperative_groups::grid_group: its size, then the barrier's counter. The driver
+// hands its address to a cooperative launch in %envreg1 (high) and %envreg2 (low); here every
+// launch may be one.
+class GridBarrier {
+ public:
+  explicit GridBarrier(Memory& memory) noexcept : memory_(memory) {}
+  GridBarrier(const GridBarrier&) = delete;
+  GridBarrier& operator=(const GridBarrier&) = delete;
+  ~GridBarrier() {
+    if (address_ != 0) (void)memory_.release(address_);
+  }
+
+  Result<std::uint64_t> allocate() {
+    const std::array<std::uint32_t, 4> workspace{sizeof workspace, 0, 0, 0};
+    KW_ASSIGN(address_, memory_.allocate_copy("grid barrier", std::as_bytes(std::span(workspace))));
+    return address_;
+  }
+
+ private:
+  Memory& memory_;
+  std::uint64_t address_ = 0;
+};
+
 }  // namespace
 
 Options with_all_checks(Options options) {
@@ -202,6 +227,10 @@ Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
   KW_ASSIGN(const std::vector<std::uint64_t> addresses,
             ModuleVariables::addresses(memory, program));
   c.memory = &memory;
+  GridBarrier grid_barrier(memory);
+  if (c.kernel->uses_grid_barrier) {
+    KW_ASSIGN(c.grid_barrier, grid_barrier.allocate());
+  }
   try {
     fill_pool(c, addresses);
     for (const Allocation* a : memory.allocations()) {

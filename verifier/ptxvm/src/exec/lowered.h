@@ -40,6 +40,7 @@ struct LoweredKernel {
   std::uint32_t frame_bytes = 0;
   std::uint32_t shared_bytes = 0;
   bool uses_dynamic_shared = false;
+  bool uses_grid_barrier = false;
 
   /// The code with handlers of one instruction set; made at first use.
   const Ins* bound(Isa isa) const;

@@ -70,6 +70,10 @@ std::uint32_t value(const Warp& w, SpecialRegister which, std::uint32_t lane) {
       return c.dynamic_shared_bytes;
     case SpecialRegister::TotalShared:
       return c.shared_bytes;
+    case SpecialRegister::GridBarrierLow:
+      return static_cast<std::uint32_t>(c.grid_barrier);
+    case SpecialRegister::GridBarrierHigh:
+      return static_cast<std::uint32_t>(c.grid_barrier >> 32);
     case SpecialRegister::Zero:
       return 0;
     case SpecialRegister::One:

@@ -35,6 +35,8 @@ enum class SpecialRegister : std::uint32_t {
   GlobalTimerHi,
   DynamicShared,
   TotalShared,
+  GridBarrierLow,  // the address of a cooperative launch's barrier (exec/launch.cpp)
+  GridBarrierHigh,
   Zero,
   One,
   // 64 bits

@@ -70,8 +70,8 @@ constexpr std::array<std::pair<std::string_view, SpecialRegister>, 62> kSpecial{
     {"%pm2", Zero},
     {"%pm3", Zero},
     {"%envreg0", Zero},
-    {"%envreg1", Zero},
-    {"%envreg2", Zero},
+    {"%envreg1", GridBarrierHigh},
+    {"%envreg2", GridBarrierLow},
     {"%current_graph_exec", Zero},
     {"%tid.w", Zero},
 }};
@@ -81,6 +81,7 @@ constexpr std::array<std::pair<std::string_view, SpecialRegister>, 62> kSpecial{
 Status Lowering::special(In in, const std::string& name, Location d, std::uint32_t bytes) {
   for (const auto& [known, which] : kSpecial) {
     if (known != name) continue;
+    out_.uses_grid_barrier |= which == GridBarrierLow || which == GridBarrierHigh;
     const bool wide = which == Clock64 || which == GlobalTimer;
     const std::uint32_t have = wide ? 8 : 4;
     const Location at = have == bytes ? d : scratch();
