@@ -16,7 +16,7 @@ constexpr const char* kFamilies[] = {"bounds", "alignment", "uninitialised", "ra
 
 // What no check finds yet.
 bool is_pending(const std::string& name) {
-  return name.starts_with("race/") || name.starts_with("async/") || name.starts_with("wrap/") ||
+  return name.starts_with("wrap/") ||
          name == "uninitialised/predicate" || name.starts_with("uninitialised/register") ||
          name == "uninitialised/shuffle_from_absent_lane";
 }

@@ -113,7 +113,8 @@ const Region* find_region(Warp& w, const Ins* ins, std::uint64_t address) {
 }
 
 std::byte* checked_bytes(Warp& w, const Ins* ins, unsigned lane, std::uint64_t address,
-                         std::uint32_t bytes, std::uint32_t space, AccessKind kind) {
+                         std::uint32_t bytes, std::uint32_t space, AccessKind kind,
+                         const std::byte* value) {
   Resolved at;
   resolve(w, ins, lane, address, space, at);
   const bool write = kind != AccessKind::Read;
@@ -139,6 +140,10 @@ std::byte* checked_bytes(Warp& w, const Ins* ins, unsigned lane, std::uint64_t a
     }
     if (write) std::memset(marks, 1, bytes);
   }
+  if (w.in_flight != nullptr && at.space == Space::Shared)
+    w.block->async.touched(w, ins, lane, offset, bytes, write);
+  if (w.races != nullptr)
+    w.block->races->note(w, {ins, lane, at.space, at.region, offset, bytes, kind, value, true});
   return at.region->host + offset;
 }
 
@@ -149,21 +154,29 @@ const Ins* access_slowly(Warp& w, const Ins* ins) {
   const std::uint32_t registers[4] = {ins->d, ins->b, ins->c, ins->x};
   const std::uint32_t lane_size = element == 1 ? 2 : element;
   if (w.count_memory) count_access(w, ins);
-  for (unsigned l = 0; l < kLanes; ++l) {
+  for (unsigned k = 0; k < kLanes; ++k) {
+    const unsigned l = w.reverse_lanes ? kLanes - 1 - k : k;
     if ((w.mask >> l & 1) == 0) continue;
+    alignas(16) std::byte value[32];
+    if (access.store()) {
+      for (std::uint32_t v = 0; v < count; ++v)
+        std::memcpy(value + v * element,
+                    operand<char>(w, registers[v]) + std::size_t{l} * lane_size, element);
+    }
     std::byte* host = checked_bytes(w, ins, l, w.address[l], total, access.space(),
-                                    access.store() ? AccessKind::Write : AccessKind::Read);
+                                    access.store() ? AccessKind::Write : AccessKind::Read,
+                                    access.store() ? value : nullptr);
     for (std::uint32_t v = 0; v < count; ++v) {
       char* reg = operand<char>(w, registers[v]) + std::size_t{l} * lane_size;
       if (access.store()) {
         if (host != nullptr) std::memcpy(host + v * element, reg, element);
         continue;
       }
-      std::uint64_t value = 0;
-      if (host != nullptr) std::memcpy(&value, host + v * element, element);
+      std::uint64_t bits = 0;
+      if (host != nullptr) std::memcpy(&bits, host + v * element, element);
       if (element == 1 && access.is_signed())
-        value = static_cast<std::uint64_t>(static_cast<std::int8_t>(value));
-      std::memcpy(reg, &value, lane_size);
+        bits = static_cast<std::uint64_t>(static_cast<std::int8_t>(bits));
+      std::memcpy(reg, &bits, lane_size);
     }
   }
   return ins + 1;

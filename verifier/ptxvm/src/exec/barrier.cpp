@@ -12,6 +12,7 @@ void Block::count_arrival(Warp& w, Parked& p) {
   Barrier& b = barriers[p.barrier];
   p.counted = true;
   b.used = true;
+  if (races) races->arrive(w, p.split.mask, p.barrier);
   // A barrier with a thread count counts whole warps (PTX ISA, "bar").
   const bool whole_warp = b.expected != 0 && (p.at->z & BarrierBits::kAligned) != 0;
   b.arrived += whole_warp ? kLanes : static_cast<std::uint32_t>(__builtin_popcount(p.split.mask));
@@ -45,6 +46,7 @@ const Ins* Block::wait_at_barrier(Warp& w, const Ins* ins) {
   b.expected = counted ? count : 0;
   if (ins->x == static_cast<std::uint32_t>(BarrierKind::Arrive)) {
     b.used = true;
+    if (races) races->arrive(w, w.mask, number);
     b.arrived += aligned ? kLanes : static_cast<std::uint32_t>(__builtin_popcount(w.mask));
     complete_barriers();
     return ins + 1;
@@ -80,6 +82,7 @@ void Block::release(std::uint32_t number) {
   const Barrier b = barriers[number];
   barriers[number] = {};
   ++barriers_completed;
+  if (races) races->complete(number, b.expected == 0);
   for (Warp& w : warps) {
     std::vector<Parked>& parked = w.control->parked;
     for (std::size_t i = 0; i < parked.size();) {
@@ -99,10 +102,12 @@ void Block::release(std::uint32_t number) {
         std::uint32_t& d = *operand<std::uint32_t>(w, p.at->d);
         d = (d & ~p.split.mask) | (value ? p.split.mask : 0);
       }
+      if (races) races->pass(w, p.split.mask, number);
       w.control->ready.push_back(p.split);
       parked.erase(parked.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
+  if (races) races->forget(number);
 }
 
 bool Block::resolve_standstill() {

@@ -52,6 +52,8 @@ Block::Block(const LaunchContext& c) : context(c) {
     w.track_initialised = c.options->check_uninitialised;
     w.count_memory = c.options->count_memory;
     w.exact_matrix = c.options->exact_tensor_accumulation;
+    w.watched = c.options->check_races || c.options->check_async_copies;
+    w.reverse_lanes = c.options->reverse_lanes;
     w.shared = {0,
                 c.shared_bytes,
                 reinterpret_cast<std::byte*>(shared_.get()),
@@ -87,9 +89,7 @@ void Block::start(Worker& by, std::uint64_t at) {
   barriers.fill({});
   barriers_dirty = false;
   const std::uint64_t linear = context.block_at(at);
-  id = {static_cast<std::uint32_t>(linear % context.grid.x),
-        static_cast<std::uint32_t>(linear / context.grid.x % context.grid.y),
-        static_cast<std::uint32_t>(linear / context.grid.x / context.grid.y)};
+  id = context.block_id(linear);
   live_threads = static_cast<std::uint32_t>(context.block.count());
   if (by.caches) {
     if (!l1) l1 = std::make_unique<L1Cache>(context.options->l1_bytes);
@@ -117,6 +117,10 @@ void Block::start(Worker& by, std::uint64_t at) {
     controls[i].reset();
     controls[i].ready.push_back({w.code, w.live, -1});
   }
+  if (by.races && !races)
+    races = std::make_unique<BlockRaces>(*this, context.shared_bytes, by.races->plan);
+  if (races) races->start(*by.races);
+  async.start(*this, context.options->check_async_copies ? context.shared_bytes : 0);
   std::iota(turn_order.begin(), turn_order.end(), 0u);
   if (context.options->schedule == Schedule::Reversed)
     std::reverse(turn_order.begin(), turn_order.end());

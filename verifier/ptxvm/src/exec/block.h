@@ -7,8 +7,10 @@
 #include <memory>
 #include <vector>
 
+#include "exec/async_watch.h"
 #include "exec/cache_model.h"
 #include "exec/control.h"
+#include "exec/races.h"
 #include "exec/warp.h"
 #include "kw/ptxvm/report.h"
 
@@ -65,7 +67,9 @@ struct Block {
   std::vector<Warp> warps;
   std::vector<WarpControl> controls;
   std::vector<std::uint32_t> turn_order;  // warp numbers
-  std::unique_ptr<L1Cache> l1;            // Options::model_caches only
+  std::unique_ptr<BlockRaces> races;      // Options::check_races only
+  AsyncWatch async;
+  std::unique_ptr<L1Cache> l1;  // Options::model_caches only
 
  private:
   bool turn(Warp& w);  // false: the block must stop

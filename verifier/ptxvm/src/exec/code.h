@@ -38,6 +38,9 @@ struct AccessBits {
   std::uint32_t bits;
 
   static constexpr std::uint32_t kStore = 1u << 12, kSigned = 1u << 13, kAddress32 = 1u << 14;
+  // Memory order: kStrong for all but weak accesses; kAtomic reads and writes at once.
+  static constexpr std::uint32_t kStrong = 1u << 15, kVolatile = 1u << 16, kAcquire = 1u << 17,
+                                 kRelease = 1u << 18, kAtomic = 1u << 19, kBlockScope = 1u << 20;
 
   // element bytes 1..16, vector length 1..8, space (kw::ptxvm::Space as a number)
   static constexpr std::uint32_t pack(std::uint32_t bytes, std::uint32_t count, std::uint32_t space,
@@ -49,6 +52,8 @@ struct AccessBits {
   constexpr std::uint32_t space() const { return bits >> 9 & 7u; }
   constexpr bool store() const { return (bits & kStore) != 0; }
   constexpr bool is_signed() const { return (bits & kSigned) != 0; }
+  constexpr bool strong() const { return (bits & kStrong) != 0; }
+  constexpr bool is_volatile() const { return (bits & kVolatile) != 0; }
   constexpr bool address32() const { return (bits & kAddress32) != 0; }
 };
 

@@ -31,6 +31,11 @@ struct LaunchContext {
   std::uint64_t grid_id = 0;
   std::uint64_t grid_barrier = 0;  // device address, 0 if the kernel does not ask for it
 
+  Dim3 block_id(std::uint64_t linear) const noexcept {
+    return {static_cast<std::uint32_t>(linear % grid.x),
+            static_cast<std::uint32_t>(linear / grid.x % grid.y),
+            static_cast<std::uint32_t>(linear / grid.x / grid.y)};
+  }
   std::uint64_t block_at(
       std::uint64_t position) const noexcept;  // linear block number in launch order
 
@@ -54,6 +59,10 @@ struct RawFinding {
   std::string allocation;
   std::int64_t offset = 0;
   std::string message;
+  // The other side, if there is one.
+  bool has_other = false, other_is_write = false;
+  std::uint32_t other_source = 0, other_warp = 0, other_lane = 0;
+  Dim3 other_block{0, 0, 0};
   // Filled by Worker::report.
   std::uint64_t position = 0, sequence = 0;
   Dim3 block{0, 0, 0};
@@ -82,6 +91,7 @@ class Worker {
   std::unique_ptr<CacheModel> caches;  // Options::model_caches only
   std::vector<Traced> trace;
   bool failed = false;
+  std::unique_ptr<WorkerRaces> races;  // Options::check_races only
 
  private:
   std::vector<std::unique_ptr<Block>> idle_;

@@ -34,7 +34,8 @@ struct Parked {
 struct AsyncCopy {
   std::uint64_t to[kLanes], from[kLanes];
   std::uint32_t mask, bytes, source_bytes[kLanes];
-  std::uint32_t group;  // committed groups of its lanes when it was issued
+  std::uint64_t fingerprint[kLanes];  // of the source at the issue (Options::check_async_copies)
+  std::uint32_t group;                // committed groups of its lanes when it was issued
   const Ins* ins;
 };
 

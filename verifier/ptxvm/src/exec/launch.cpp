@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "exec/context.h"
+#include "exec/snapshot.h"
 #include "exec/trace.h"
 #include "kw/ptxvm/run.h"
 #include "memory_state.h"
@@ -97,6 +98,23 @@ Finding describe(const Program& program, const LaunchContext& c, const std::stri
   f.message = fmt::format("{} at {} of kernel {}: {} (block {},{},{} warp {} lane {})",
                           to_string(f.kind), where, kernel, raw.message, raw.block.x, raw.block.y,
                           raw.block.z, raw.warp, raw.lane);
+  if (!raw.has_other) return f;
+  const Instruction& earlier = *c.kernel->sources[raw.other_source];
+  Site& other = f.other.emplace();
+  other.kernel = kernel;
+  other.source = earlier.source;
+  other.file = program.file_name(earlier.source.file);
+  other.ptx_line = earlier.ptx_line;
+  other.instruction = earlier.text;
+  other.block = raw.other_block;
+  other.warp = raw.other_warp;
+  other.lane = raw.other_lane;
+  f.other_is_write = raw.other_is_write;
+  f.message +=
+      fmt::format(" {} (block {},{},{} warp {} lane {})",
+                  earlier.source.line != 0 ? fmt::format("at line {}", earlier.source.line)
+                                           : fmt::format("at PTX line {}", earlier.ptx_line),
+                  other.block.x, other.block.y, other.block.z, other.warp, other.lane);
   return f;
 }
 
@@ -203,26 +221,21 @@ Options with_all_checks(Options options) {
   return options;
 }
 
-Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
-                   const Options& given) {
-  const Program::Impl& impl = program.impl();
-  const KernelInfo* info = program.find_kernel(launch.kernel);
-  if (info == nullptr) return fail(Errc::NotFound, "the module has no kernel {}", launch.kernel);
-  KW_RETURN_IF_ERROR(check(*info, launch));
-  Options options = given;
-  if (options.threads == 0) options.threads = std::max(1u, std::thread::hardware_concurrency());
-  options.threads =
-      static_cast<unsigned>(std::min<std::uint64_t>({options.threads, launch.grid.count(), 256}));
+namespace {
 
+// `raced`, if given, tells whether some worker saw a race, or two of them together.
+Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& launch,
+                          const Options& options, const KernelInfo& info,
+                          const LoweredKernel& kernel, bool* raced) {
   LaunchContext c;
-  c.kernel = impl.lowered[static_cast<std::size_t>(info - impl.kernels.data())].get();
+  c.kernel = &kernel;
   c.code = c.kernel->bound(choose(options.isa));
   c.options = &options;
   c.grid = launch.grid;
   c.block = launch.block;
   c.blocks = launch.grid.count();
   c.dynamic_shared_bytes = launch.dynamic_shared_bytes;
-  c.shared_bytes = info->static_shared_bytes + launch.dynamic_shared_bytes;
+  c.shared_bytes = info.static_shared_bytes + launch.dynamic_shared_bytes;
   c.parameters = &launch.parameters;
   KW_ASSIGN(const std::vector<std::uint64_t> addresses,
             ModuleVariables::addresses(memory, program));
@@ -267,6 +280,14 @@ Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
     }
     if (c.cancelled())
       return fail(Errc::Cancelled, "the run of kernel {} was cancelled", launch.kernel);
+    if (raced != nullptr) {
+      std::vector<WorkerRaces*> races;
+      for (Worker& w : workers) {
+        races.push_back(w.races.get());
+        for (const auto& [key, finding] : w.findings) *raced |= finding.kind == FindingKind::Race;
+      }
+      *raced = *raced || workers_conflict(races, c.regions.size());
+    }
     Report report;
     report.completed =
         std::none_of(workers.begin(), workers.end(), [](const Worker& w) { return w.failed; });
@@ -278,6 +299,34 @@ Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
   } catch (const std::bad_alloc&) {
     return fail(Errc::ResourceExhausted, "no host memory for the run of kernel {}", launch.kernel);
   }
+}
+
+}  // namespace
+
+Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
+                   const Options& given) {
+  const Program::Impl& impl = program.impl();
+  const KernelInfo* info = program.find_kernel(launch.kernel);
+  if (info == nullptr) return fail(Errc::NotFound, "the module has no kernel {}", launch.kernel);
+  KW_RETURN_IF_ERROR(check(*info, launch));
+  Options options = given;
+  if (options.threads == 0) options.threads = std::max(1u, std::thread::hardware_concurrency());
+  const LoweredKernel& kernel = *impl.lowered[static_cast<std::size_t>(info - impl.kernels.data())];
+  options.threads =
+      static_cast<unsigned>(std::min<std::uint64_t>({options.threads, launch.grid.count(), 256}));
+  if (!options.check_races || options.threads == 1)
+    return run_blocks(program, memory, launch, options, *info, kernel, nullptr);
+  // What is ordered between blocks that synchronise, and which side of a race is found first, would
+  // depend on the threads' timing: one thread then decides, and alone is the reference.
+  if (!plan_races(kernel).block_sync) {
+    const Snapshot before(memory);
+    bool raced = false;
+    auto report = run_blocks(program, memory, launch, options, *info, kernel, &raced);
+    if (!report || !raced) return report;
+    before.restore(memory);
+  }
+  options.threads = 1;
+  return run_blocks(program, memory, launch, options, *info, kernel, nullptr);
 }
 
 }  // namespace kw::ptxvm

@@ -1,46 +1,21 @@
 #include "kw/ptxvm/schedules.h"
 
 #include <algorithm>
-#include <cstring>
+#include <optional>
+
+#include "exec/snapshot.h"
 
 namespace kw::ptxvm {
 namespace {
 
-struct Snapshot {
-  std::uint64_t address = 0;
-  std::string name;
-  std::vector<std::byte> bytes;
-  std::vector<std::uint8_t> initialised;
-};
-
-std::vector<Snapshot> save(const Memory& memory) {
-  std::vector<Snapshot> all;
-  for (const Allocation* a : memory.allocations()) {
-    all.push_back({a->address,
-                   a->name,
-                   {a->bytes, a->bytes + a->size},
-                   {a->initialised, a->initialised + a->size}});
-  }
-  return all;
-}
-
-void restore(Memory& memory, const std::vector<Snapshot>& all) {
-  for (const Snapshot& s : all) {
-    const Allocation* a = memory.find(s.address);
-    if (a == nullptr) continue;
-    std::copy(s.bytes.begin(), s.bytes.end(), a->bytes);
-    std::copy(s.initialised.begin(), s.initialised.end(), a->initialised);
-  }
-}
-
-void compare(unsigned schedule, const std::vector<Snapshot>& want,
-             const std::vector<Snapshot>& have, std::vector<ScheduleDifference>& out) {
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    const auto& a = want[i].bytes;
-    const auto& b = have[i].bytes;
+void compare(unsigned schedule, const Snapshot& want, const Snapshot& have,
+             std::vector<ScheduleDifference>& out) {
+  for (std::size_t i = 0; i < want.parts.size(); ++i) {
+    const auto& a = want.parts[i].bytes;
+    const auto& b = have.parts[i].bytes;
     const auto first = std::mismatch(a.begin(), a.end(), b.begin()).first;
     if (first == a.end()) continue;
-    ScheduleDifference difference{schedule, want[i].name,
+    ScheduleDifference difference{schedule, want.parts[i].name,
                                   static_cast<std::uint64_t>(first - a.begin()), 0};
     for (std::size_t k = difference.offset; k < a.size(); ++k)
       difference.differing_bytes += a[k] != b[k] ? 1 : 0;
@@ -75,19 +50,19 @@ Result<SchedulesReport> run_schedules(const Program& program, Memory& memory, co
     KW_RETURN_IF_ERROR(memory.symbol(program, v.name).map([](std::uint64_t) {}));
     break;
   }
-  const std::vector<Snapshot> before = save(memory);
-  std::vector<Snapshot> first;
+  const Snapshot before(memory);
+  std::optional<Snapshot> first;
   for (unsigned k = 0; k < count; ++k) {
-    if (k != 0) restore(memory, before);
+    if (k != 0) before.restore(memory);
     KW_ASSIGN(Report report, run(program, memory, launch, schedule_options(options, k)));
     out.reports.push_back(std::move(report));
     if (k == 0) {
-      first = save(memory);
+      first.emplace(memory);
     } else {
-      compare(k, first, save(memory), out.differences);
+      compare(k, *first, Snapshot(memory), out.differences);
     }
   }
-  restore(memory, first);
+  first->restore(memory);
   return out;
 }
 

@@ -20,7 +20,7 @@ inline constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 32;
 /// A stretch of memory that accesses are checked against: [lo, hi) in its space.
 struct Region {
   std::uint64_t lo = 0, hi = 0;
-  std::byte* host = nullptr;  // of address lo
+  std::byte* host = nullptr;            // of address lo
   std::uint8_t* initialised = nullptr;  // one byte per byte
   const void* allocation = nullptr;     // kw::ptxvm::Allocation, global memory only
   bool read_only = false;
@@ -43,6 +43,7 @@ enum class Stop : std::uint8_t { None, Blocked, OutOfFuel, Fatal };
 
 struct Block;
 struct WarpControl;
+struct WarpRaces;
 
 struct alignas(64) Warp {
   char* base[2];  // registers; constant pool less one byte
@@ -58,6 +59,8 @@ struct alignas(64) Warp {
   bool track_initialised;
   bool count_memory;
   bool exact_matrix;
+  bool watched;  // accesses are checked for more than bounds and initialisation: no short cuts
+  bool reverse_lanes;
   Stop stop;
   Region shared;
   const Ins* code;
@@ -72,6 +75,8 @@ struct alignas(64) Warp {
   std::uint32_t carry;  // the condition code register, one bit per lane
   std::uint32_t index;  // in the block
   Block* block;
+  const WarpRaces* races;          // nullptr: not checked
+  const std::uint32_t* in_flight;  // exec/async_watch.h; nullptr: nothing is
   WarpControl* control;
   const Ins* resume;  // where the running split goes on after a stop
   const Ins* force;   // a .sync instruction that no longer waits for its lanes

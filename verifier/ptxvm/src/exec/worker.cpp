@@ -25,6 +25,7 @@ std::uint64_t LaunchContext::block_at(std::uint64_t position) const noexcept {
 Worker::Worker(const LaunchContext& c) : context(c) {
   counts.resize(c.kernel->block_start.size());
   region_cache.resize(c.kernel->cache_slots + 1);
+  if (c.options->check_races) races = std::make_unique<WorkerRaces>(c);
   if (!c.options->count_memory) return;
   memory.resize(c.kernel->sources.size());
   if (c.options->model_caches) caches = std::make_unique<CacheModel>(c);

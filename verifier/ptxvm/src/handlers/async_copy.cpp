@@ -18,6 +18,7 @@ constexpr auto kShared = static_cast<std::uint32_t>(Space::Shared);
 void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
   for (std::uint32_t left = lanes; left != 0; left &= left - 1) {
     const auto l = static_cast<unsigned>(__builtin_ctz(left));
+    if (w.block->async.on()) w.block->async.landed(copy.to[l], copy.bytes);
     std::byte* to = quick_bytes(w, copy.ins, copy.to[l], copy.bytes, kShared, true, false);
     if (to == nullptr) {
       to = checked_bytes(w, copy.ins, l, copy.to[l], copy.bytes, kShared, AccessKind::Write);
@@ -34,6 +35,8 @@ void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
       if (from == nullptr)
         from = checked_bytes(w, copy.ins, l, copy.from[l], used, kGlobal, AccessKind::Read);
       if (from == nullptr) continue;
+      if (w.block->async.on() && fingerprint(from, used) != copy.fingerprint[l])
+        w.block->async.source_changed(w, copy.ins, l, copy.from[l], used);
       std::memcpy(to, from, used);
     }
     if (used != copy.bytes) std::memset(to + used, 0, copy.bytes - used);
@@ -61,10 +64,36 @@ void complete(Warp& w, std::uint32_t lanes, std::uint32_t keep, bool uncommitted
   copies.resize(kept);
 }
 
+// What the checks have to know when a copy is issued.
+void watch(Warp& w, const Ins* ins, AsyncCopy& copy) {
+  for (std::uint32_t left = w.mask; left != 0; left &= left - 1) {
+    const auto l = static_cast<unsigned>(__builtin_ctz(left));
+    if (w.block->async.on()) {
+      w.block->async.issued(w, ins, l, copy.to[l], copy.bytes);
+      const std::uint32_t used = copy.source_bytes[l];
+      const Region* from = used == 0 ? nullptr : find_region(w, ins, copy.from[l]);
+      copy.fingerprint[l] = from == nullptr || from->hi - copy.from[l] < used
+                                ? 0
+                                : fingerprint(from->host + (copy.from[l] - from->lo), used);
+    }
+    // The copy may write at any time from now on; its write is recorded when it is waited for.
+    if (w.races != nullptr && copy.to[l] <= w.shared.hi && w.shared.hi - copy.to[l] >= copy.bytes) {
+      w.block->races->note(w, {ins, l, Space::Shared, &w.shared, copy.to[l], copy.bytes,
+                               AccessKind::Write, nullptr, false});
+    }
+  }
+}
+
 }  // namespace
 
 void finish_copies(Warp& w, std::uint32_t lanes) {
-  if (!w.control->copies.empty()) complete(w, lanes, 0, true);
+  if (w.control->copies.empty()) return;
+  // Nobody waited for these: whoever touched them has been reported, and when they arrive is
+  // unknown.
+  const WarpRaces* const races = w.races;
+  if (w.block->async.on()) w.races = nullptr;
+  complete(w, lanes, 0, true);
+  w.races = races;
 }
 
 namespace baseline {
@@ -99,6 +128,7 @@ const Ins* copy_async(Warp& w, const Ins* ins) {
     std::memcpy(w.address, copy.from, sizeof w.address);
     count_access(w, ins);
   }
+  if (w.watched) watch(w, ins, copy);
   // Lanes that committed different numbers of groups go into different entries.
   for (std::uint32_t left = w.mask; left != 0;) {
     copy.group = w.control->committed[__builtin_ctz(left)];

@@ -29,8 +29,10 @@ const Ins* atomic(Warp& w, const Ins* ins) {
   const T* b = reg<const T>(w, ins->b);
   const T* c = reg<const T>(w, ins->c);
   T* d = reg<T>(w, ins->d);
-  for (u32 m = w.mask; m != 0; m &= m - 1) {
-    const auto l = static_cast<unsigned>(__builtin_ctz(m));
+  for (u32 m = w.mask; m != 0;) {
+    const auto l =
+        static_cast<unsigned>(w.reverse_lanes ? 31 - __builtin_clz(m) : __builtin_ctz(m));
+    m &= ~(1u << l);
     std::byte* host = quick_bytes(w, ins, w.address[l], sizeof(T), access.space(), true, true);
     if (host == nullptr) {
       host =

@@ -104,7 +104,9 @@ const Ins* failed_assert(Warp& w, const Ins* ins) {
   return stop_with(w, ins, FindingKind::AssertFailed, "a device assertion failed");
 }
 
-const Ins* fence(Warp&, const Ins* ins) {
+// z: 1 if wider than the block.
+const Ins* fence(Warp& w, const Ins* ins) {
+  if (w.races != nullptr) w.block->races->fence(w, ins->z != 0);
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   return ins + 1;
 }

@@ -5,6 +5,7 @@
 
 #include "exec/access.h"
 #include "handlers/lanes.h"
+#include "handlers/race_windows.h"
 
 namespace kw::ptxvm::KW_ISA {
 namespace {
@@ -154,6 +155,82 @@ inline bool all_initialised(const Warp& w, const Addresses<T>& a, const Region& 
   return good;
 }
 
+constexpr unsigned log2_of(unsigned n) { return n == 1 ? 0 : 1 + log2_of(n / 2); }
+
+// The granules of an access, q for each lane; false if they lie too far apart for one window.
+template <unsigned N, class T>
+inline bool find_touch(const Warp& w, const Addresses<T>& a, const Shape& s, unsigned shift,
+                       WindowBuffers& buffers, Touch& out) {
+  const unsigned q = N >> shift;
+  if (s.contiguous) {
+    out = {kLaneTables.at[log2_of(N) - shift], nullptr, 32 * q, false};
+    return true;
+  }
+  const u64 units = (s.hi - s.lo) / N + 1;
+  if (units > kWindow / q || units > kWindowUnits) return false;
+  u8 first[kWindowUnits], last[kWindowUnits];
+  std::memset(first, kNobody, units);
+  std::memset(last, kNobody, units);
+  if (w.mask == kFullMask) {
+    for (unsigned l = 0; l < kLanes; ++l) {
+      first[(a.at[31 - l] - s.lo) / N] = static_cast<u8>(31 - l);
+      last[(a.at[l] - s.lo) / N] = static_cast<u8>(l);
+    }
+  } else {
+    for (u32 m = w.mask; m != 0; m &= m - 1) {
+      const auto low = static_cast<unsigned>(__builtin_ctz(m));
+      last[(a.at[low] - s.lo) / N] = static_cast<u8>(low);
+    }
+    for (u32 m = w.mask; m != 0;) {
+      const unsigned high = 31 - static_cast<unsigned>(__builtin_clz(m));
+      m &= ~(1u << high);
+      first[(a.at[high] - s.lo) / N] = static_cast<u8>(high);
+    }
+  }
+  bool holes = false;
+  for (unsigned u = 0; u < units; ++u) {
+    holes |= first[u] == kNobody;
+    for (unsigned k = 0; k < q; ++k) {
+      buffers.first[u * q + k] = first[u];
+      buffers.last[u * q + k] = last[u];
+    }
+  }
+  out = {buffers.first, buffers.last, static_cast<unsigned>(units) * q, holes};
+  return true;
+}
+
+// Holds the access against what others did to the same bytes; a store that is not plainly in order
+// is also carried out.
+template <Where where, unsigned N, bool store, class T>
+__attribute__((noinline)) void watch_access(Warp& w, const Ins* ins, const Addresses<T>& a,
+                                            const Region& r, const Shape& s) {
+  if (where == Where::Shared && w.in_flight != nullptr) {
+    u32 any = 0;
+    for (u64 g = s.lo / 4; g <= (s.hi + N - 1) / 4; ++g) any |= w.in_flight[g];
+    if (any != 0) {
+      publish(w, a);
+      touch_in_flight(w, ins);
+    }
+  }
+  if (w.races == nullptr) return;
+  const WarpRaces& k = *w.races;
+  const bool shared = where == Where::Shared;
+  Shadow& shadow = shared ? *k.shared_shadow : k.global_shadows[&r - w.regions];
+  const unsigned shift = shared ? k.shared_shift : k.global_shift;
+  WindowBuffers buffers;
+  Touch touch{};
+  if (!AccessBits{ins->y}.strong() && shadow.write != nullptr &&
+      find_touch<N>(w, a, s, shift, buffers, touch)) {
+    const WindowState state = window_state(k, shared ? k.shared : k.global, ins->source);
+    const auto at = static_cast<std::size_t>((s.lo - r.lo) >> shift);
+    if (store ? write_window(state, shadow, at, touch)
+              : read_window(state, k.block_sync && !shared, shadow, at, touch))
+      return;
+  }
+  publish(w, a);
+  note_lanes(w, ins, r);
+}
+
 template <class M, class R, unsigned V>
 inline void registers(Warp& w, const Ins* ins, R** out) {
   const u32 operands[4] = {ins->d, ins->b, ins->c, ins->x};
@@ -212,6 +289,8 @@ const Ins* load_at(Warp& w, const Ins* ins) {
     publish(w, a);
     count_access(w, ins);
   }
+  if (where != Where::Local && KW_UNLIKELY(w.watched))
+    watch_access<where, N, false>(w, ins, a, *r, s);
   R* d[V];
   registers<M, R, V>(w, ins, d);
   const std::byte* host = r->host;
@@ -265,6 +344,8 @@ const Ins* store_at(Warp& w, const Ins* ins) {
     publish(w, a);
     count_access(w, ins);
   }
+  if (where != Where::Local && KW_UNLIKELY(w.watched))
+    watch_access<where, N, true>(w, ins, a, *r, s);
   R* d[V];
   registers<M, R, V>(w, ins, d);
   const auto at = [&](unsigned l) -> void* { return r->host + lane_offset<where>(w, a, *r, l); };
@@ -291,8 +372,10 @@ const Ins* store_at(Warp& w, const Ins* ins) {
       KW_NEXT;
     }
   }
-  for (u32 m = w.mask; m != 0; m &= m - 1) {
-    const unsigned l = static_cast<unsigned>(__builtin_ctz(m));
+  for (u32 m = w.mask; m != 0;) {
+    const auto l = static_cast<unsigned>(KW_UNLIKELY(w.reverse_lanes) ? 31 - __builtin_clz(m)
+                                                                      : __builtin_ctz(m));
+    m &= ~(1u << l);
     M* to = static_cast<M*>(at(l));
     for (unsigned v = 0; v < V; ++v) to[v] = static_cast<M>(d[v][l]);
   }

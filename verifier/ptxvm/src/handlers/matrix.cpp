@@ -35,7 +35,7 @@ constexpr u32 kSharedSpace = 1;  // kw::ptxvm::Space::Shared
 
 std::byte* matrix_row(Warp& w, const Ins* ins, unsigned lane, bool store) {
   const u64 address = w.address[lane];
-  if (AccessBits{ins->y}.space() == kSharedSpace && w.shared.hi >= 16 &&
+  if (AccessBits{ins->y}.space() == kSharedSpace && !w.watched && w.shared.hi >= 16 &&
       address <= w.shared.hi - 16 && address % 16 == 0) {
     u8* m = w.shared.initialised + address;
     u64 first, second;

@@ -175,7 +175,10 @@ const Ins* elect(Warp& w, const Ins* ins) {
 
 const Ins* warp_sync(Warp& w, const Ins* ins) {
   const Ins* next = nullptr;
-  return waits(w, ins, &next) ? next : ins + 1;
+  if (waits(w, ins, &next)) return next;
+  if (w.races != nullptr)
+    for_groups(w, ins, [&](u32 group) { w.block->races->sync_lanes(w, group); });
+  return ins + 1;
 }
 
 template <class T>

@@ -177,7 +177,9 @@ Status Lowering::plain(In in) {
   if (is({"bar", "barrier"})) return barrier(in);
   if (is({"shfl", "vote", "match", "redux", "elect", "activemask"})) return warp_op(in);
   if (is({"ldmatrix", "stmatrix", "mma", "wmma", "movmatrix"})) return matrix(in);
-  if (is({"membar", "fence"})) return emit(in, "$fence").map([](Ins*) {});
+  if (is({"membar", "fence"})) {
+    return emit(in, "$fence").map([&](Ins* ins) { ins->z = ast.has("cta") ? 0 : 1; });
+  }
   if (is({"prefetch", "prefetchu", "applypriority", "discard", "griddepcontrol", "pmevent"})) {
     return emit(in, "$nop").map([](Ins*) {});
   }

@@ -24,6 +24,17 @@ bool is_hint(std::string_view m) {
          m.starts_with("L2::") || m.starts_with("level::");
 }
 
+// AccessBits of the memory order that the modifiers ask for.
+std::uint32_t order_bits(const Instruction& ast) {
+  std::uint32_t bits = 0;
+  if (ast.has("volatile") || ast.has("mmio")) bits |= AccessBits::kStrong | AccessBits::kVolatile;
+  if (ast.has("relaxed")) bits |= AccessBits::kStrong;
+  if (ast.has("acquire") || ast.has("acq_rel")) bits |= AccessBits::kStrong | AccessBits::kAcquire;
+  if (ast.has("release") || ast.has("acq_rel")) bits |= AccessBits::kStrong | AccessBits::kRelease;
+  if (ast.has("cta")) bits |= AccessBits::kBlockScope;
+  return bits;
+}
+
 }  // namespace
 
 // The space of an access and the fast path that serves it.
@@ -126,7 +137,7 @@ Status Lowering::load_store(In in, bool store) {
   ins->imm = at.offset;
   ins->y = AccessBits::pack(bytes, count, where.space,
                             (store ? AccessBits::kStore : 0u) | (sign ? AccessBits::kSigned : 0u) |
-                                (narrow ? AccessBits::kAddress32 : 0u));
+                                (narrow ? AccessBits::kAddress32 : 0u) | order_bits(ast));
   ins->cache = out_.cache_slots++;
   return {};
 }
@@ -167,7 +178,8 @@ Status Lowering::atomic(In in, bool has_result) {
   Ins& ins = out_.code.back();
   ins.imm = at.offset;
   ins.y = AccessBits::pack(bytes, 1, where.space,
-                           AccessBits::kStore | (at.narrow ? AccessBits::kAddress32 : 0u));
+                           AccessBits::kStore | AccessBits::kStrong | AccessBits::kAtomic |
+                               (at.narrow ? AccessBits::kAddress32 : 0u) | order_bits(ast));
   ins.z = has_result && in.operands[0].kind != Operand::Kind::Sink ? 1 : 0;
   ins.cache = out_.cache_slots++;
   return {};
