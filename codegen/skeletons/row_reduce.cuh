@@ -65,8 +65,10 @@ __device__ __forceinline__ void kw_held_phases(const P& p,
 template <int kThreads, int kRows, int kItems, class Index, class P>
 __device__ __forceinline__ void kw_rows_held(const P& p, Index rows) {
   const int t = threadIdx.x % kThreads;
-  const Index r = static_cast<Index>(blockIdx.x) * kRows + threadIdx.x / kThreads;
-  const bool active = r < rows;
+  const Index own = static_cast<Index>(blockIdx.x) * kRows + threadIdx.x / kThreads;
+  const bool active = own < rows;
+  // Idle threads go along with the shuffles; what they read behind a condition is row 0's.
+  const Index r = active ? own : Index(0);
   typename P::Inputs in[kItems];
 #pragma unroll
   for (int j = 0; j < kItems; ++j) {

@@ -83,8 +83,11 @@ Result<std::vector<Candidate>> generate(const Task& task, const Target& target,
   for (const Cover& cover : best_covers(program, target, std::max(max_candidates - 1, 0))) {
     if (cover.text() == fallback.text() || known(cover.text())) continue;
     if (static_cast<int>(candidates.size()) + 1 >= max_candidates) break;
-    KW_ASSIGN(Candidate candidate, with_heuristics(task, program, cover, target));
-    candidates.push_back(std::move(candidate));
+    auto candidate = with_heuristics(task, program, cover, target);
+    // A cover of too many different kernels is no candidate; a plainer one may be.
+    if (!candidate && candidate.error().code == Errc::ResourceExhausted) continue;
+    if (!candidate) return tl::unexpected(std::move(candidate).error());
+    candidates.push_back(std::move(*candidate));
   }
   KW_ASSIGN(Candidate last, with_heuristics(task, program, fallback, target));
   candidates.push_back(std::move(last));

@@ -19,7 +19,7 @@ TEST(Generate, EveryTaskHasCandidatesAndAFallbackLast) {
     const auto candidates = generate(task, small ? virtual_machine_target() : h100());
     ASSERT_TRUE(candidates) << name << ": " << candidates.error().message;
     ASSERT_FALSE(candidates->empty());
-    EXPECT_THAT(candidates->back().cover, testing::StartsWith("fallback@1")) << name;
+    EXPECT_THAT(candidates->back().cover, testing::StartsWith("fallback@2")) << name;
     for (std::size_t c = 0; c < candidates->size(); ++c) {
       const Candidate& candidate = (*candidates)[c];
       EXPECT_TRUE(parse_launch_plan(to_json(candidate.plan))) << name << " " << candidate.cover;

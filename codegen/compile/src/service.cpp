@@ -188,6 +188,12 @@ Result<CompileResult> CompileService::Impl::run(const CompileRequest& request, b
   return result;
 }
 
+/// A program of many kernels takes as long as its kernels together.
+std::chrono::milliseconds deadline_of(const CompileOptions& options, const std::string& source) {
+  constexpr std::size_t kUsualBytes = 32u << 10;
+  return options.deadline * static_cast<int>(1 + source.size() / kUsualBytes);
+}
+
 /// A process that dies at once may have been dying already, so a death counts when it happens
 /// twice.
 Result<CompileService::Impl::Attempt> CompileService::Impl::try_compile(
@@ -196,7 +202,7 @@ Result<CompileService::Impl::Attempt> CompileService::Impl::try_compile(
     KW_ASSIGN(Worker worker, fresh ? start() : lease(stop));
     const std::string compiler = worker.info().compiler;
     const auto begin = std::chrono::steady_clock::now();
-    auto answer = worker.compile(input, {begin + options.deadline, stop});
+    auto answer = worker.compile(input, {begin + deadline_of(options, input.source), stop});
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     const auto* death = answer ? std::get_if<WorkerDeath>(&*answer) : nullptr;
     const bool alive = answer && death == nullptr;
@@ -222,7 +228,7 @@ Result<CompileResult> CompileService::Impl::compile_with(const CompileRequest& r
           RejectKind::Timeout,
           fmt::format("not compiled within {} ms: simplify templates, macros and unrolled "
                       "loops",
-                      options.deadline.count()));
+                      deadline_of(options, request.source).count()));
     }
     return failure(
         RejectKind::CompileError,

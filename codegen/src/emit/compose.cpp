@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "emit/embedded.h"
@@ -93,6 +94,39 @@ std::string region_comment(const Program& program, const Piece& piece, std::size
                      piece.skeleton->name(), piece.form, parameters.empty() ? "none" : parameters);
 }
 
+/// A region's code without what names it: its prefix, and the comments that say what it reads.
+std::string anonymous(const std::string& code, const EmitContext& context) {
+  std::string text;
+  const std::string type = context.type_name("");
+  for (std::size_t i = 0; i < code.size();) {
+    if (code.compare(i, 2, "//") == 0) {
+      i = std::min(code.find('\n', i), code.size());
+    } else if (code.compare(i, context.prefix.size(), context.prefix) == 0) {
+      text += "r@_";
+      i += context.prefix.size();
+    } else if (code.compare(i, type.size(), type) == 0) {
+      text += "KwR@";
+      i += type.size();
+    } else {
+      text += code[i++];
+    }
+  }
+  return text;
+}
+
+/// Launches `to`'s kernels instead of `from`'s.
+void rename_kernels(std::vector<PlanNode>& nodes, const std::string& from, const std::string& to) {
+  for (PlanNode& node : nodes) {
+    if (auto* kernel = std::get_if<KernelNode>(&node.what)) {
+      if (kernel->kernel.starts_with(from)) kernel->kernel.replace(0, from.size(), to);
+    } else if (auto* loop = std::get_if<LoopNode>(&node.what)) {
+      rename_kernels(loop->body, from, to);
+    } else if (auto* predicate = std::get_if<PredicateNode>(&node.what)) {
+      rename_kernels(predicate->body, from, to);
+    }
+  }
+}
+
 /// Everything but the regions: headers, the skeleton files that are used, format structs.
 std::string preamble(const std::vector<Fragment>& fragments, const std::string& code) {
   std::vector<std::string> files = {"kw_common.cuh"};
@@ -141,6 +175,7 @@ Result<Candidate> compose(const Task& task, Program& program, const Cover& cover
   std::vector<Fragment> fragments;
   std::string code;
   std::set<std::string> skeletons;
+  std::map<std::string, std::string> known;  // region's code -> prefix of the one that has it
   for (std::size_t i = 0; i < cover.pieces.size(); ++i) {
     const Piece& piece = cover.pieces[i];
     const Region region = make_region(program, piece.first, piece.last);
@@ -151,7 +186,15 @@ Result<Candidate> compose(const Task& task, Program& program, const Cover& cover
                   fmt::format("region r{} ({} {})", i, piece.skeleton->name(), piece.form));
     }
     Fragment& fragment = fragments.emplace_back(std::move(*emitted));
-    code += "\n" + region_comment(program, piece, i, configs[i]) + fragment.code;
+    code += "\n" + region_comment(program, piece, i, configs[i]);
+    const auto [same, fresh] = known.emplace(anonymous(fragment.code, context), context.prefix);
+    if (fresh) {
+      code += fragment.code;
+    } else {  // shapes alone differ, or not even those: one kernel serves both
+      code += "// kernels: those of " + same->second.substr(0, same->second.size() - 1) + "\n";
+      rename_kernels(fragment.setup, context.prefix, same->second);
+      rename_kernels(fragment.run, context.prefix, same->second);
+    }
     if (skeletons.insert(std::string(piece.skeleton->name())).second) {
       candidate.generator +=
           (candidate.generator.empty() ? "" : "+") + std::string(piece.skeleton->name());

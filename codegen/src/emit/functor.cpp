@@ -181,7 +181,12 @@ class BodyWriter {
     return name;
   }
 
-  std::string index(const Index& at) const { return to_code(at, binding_.variables); }
+  std::string index(const Index& at) const {
+    return to_code(at, binding_.variables, binding_.number);
+  }
+  std::string number(std::int64_t value) const {
+    return binding_.number ? binding_.number(value) : fmt::format("{}", value);
+  }
 
   /// A stored element, converted to the type it is computed in.
   std::string element(TensorId t, const std::string& offset) const {
@@ -208,10 +213,10 @@ class BodyWriter {
     std::string offset = index(offset_of(program_, s)), inside;
     for (std::size_t i = 0; i < coordinates.size(); ++i) {
       const auto d = static_cast<std::size_t>(s.gathered[i]);
-      offset +=
-          fmt::format(" + static_cast<long long>({}) * {}", coordinates[i], tensor.strides[d]);
+      offset += fmt::format(" + static_cast<long long>({}) * {}", coordinates[i],
+                            number(tensor.strides[d]));
       inside += fmt::format("{0}{1} >= 0 && {1} < {2}", i == 0 ? "" : " && ", coordinates[i],
-                            tensor.shape[d]);
+                            number(tensor.shape[d]));
     }
     const std::string outside = is_floating(s.type) ? "KW_NAN" : literal(0, s.type);
     return fmt::format("({} ? {} : {})", inside, element(s.tensor, offset), outside);
@@ -251,7 +256,7 @@ class BodyWriter {
         return fmt::format("static_cast<{}>({})", compute_name(s.type), index(s.at[0]));
       case Op::InRange: {
         const std::string at = index(s.at[0]);
-        return fmt::format("(({0}) >= {1} && ({0}) < {2})", at, s.low, s.high);
+        return fmt::format("(({0}) >= {1} && ({0}) < {2})", at, number(s.low), number(s.high));
       }
       case Op::Cast:
         return cast(s, a[0]);

@@ -39,6 +39,7 @@ struct Binding {
   std::function<std::string(TensorId tensor)> pointer;
   std::string indent = "  ";
   std::string prefix = "t";  // of the temporaries
+  NumberText number = {};    // text of the constants of indices; empty: literals
 };
 
 struct Body {

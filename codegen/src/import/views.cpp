@@ -287,6 +287,16 @@ Status dropout(Importer& im, std::string_view overload) {
   return alias(im, overload);
 }
 
+/// copy: the second tensor in the first one's shape and type.
+Status copy(Importer& im, std::string_view) {
+  KW_ASSIGN(Lazy x, im.input(im.has_input(1) ? 1 : 0));
+  const Value& out = im.output_value();
+  x.expr = im.scalars().cast(x.expr, compute_type(out.dtype));
+  if (x.shape == out.shape) return im.define(0, x);
+  const Importer::Point p{identity(out.shape), out.shape};
+  return im.define(0, {im.at_broadcast(x, p), out.shape});
+}
+
 }  // namespace
 
 void add_views(BuilderTable& t) {
@@ -300,6 +310,7 @@ void add_views(BuilderTable& t) {
     t[name] = reshape;
   }
   for (const char* name : {"aten.expand", "aten.expand_as", "aten.broadcast_to"}) t[name] = expand;
+  t["aten.copy"] = copy;
   t["aten.permute"] = permute;
   t["aten.transpose"] = transpose;
   t["aten.swapaxes"] = transpose;

@@ -300,7 +300,11 @@ Index linearise(const std::vector<Index>& at, const Shape& strides) {
   return offset;
 }
 
-std::string to_code(const Index& index, const std::vector<std::string>& variables) {
+std::string to_code(const Index& index, const std::vector<std::string>& variables,
+                    const NumberText& number) {
+  const auto text_of = [&](std::int64_t value) {
+    return number ? number(value) : fmt::format("{}", value);
+  };
   std::string text;
   for (const Index::Term& term : index.terms) {
     const IndexAtom& atom = *term.atom;
@@ -308,8 +312,8 @@ std::string to_code(const Index& index, const std::vector<std::string>& variable
     if (atom.kind == IndexAtom::Kind::Variable) {
       part = variables[static_cast<std::size_t>(atom.variable)];
     } else {
-      part = fmt::format("({}) {} {}", to_code(atom.of, variables),
-                         atom.kind == IndexAtom::Kind::Div ? "/" : "%", atom.by);
+      part = fmt::format("({}) {} {}", to_code(atom.of, variables, number),
+                         atom.kind == IndexAtom::Kind::Div ? "/" : "%", text_of(atom.by));
       if (term.coefficient != 1) part = "(" + part + ")";
     }
     if (term.coefficient == -1) {
@@ -317,12 +321,13 @@ std::string to_code(const Index& index, const std::vector<std::string>& variable
     } else {
       const std::int64_t magnitude = text.empty() ? term.coefficient : std::abs(term.coefficient);
       if (!text.empty()) text += term.coefficient < 0 ? " - " : " + ";
-      text += magnitude == 1 ? part : fmt::format("{} * {}", part, magnitude);
+      text += magnitude == 1 ? part : fmt::format("{} * {}", part, text_of(magnitude));
     }
   }
-  if (text.empty()) return fmt::format("{}", index.constant);
+  if (text.empty()) return text_of(index.constant);
   if (index.constant != 0) {
-    text += fmt::format(" {} {}", index.constant < 0 ? "-" : "+", std::abs(index.constant));
+    text +=
+        fmt::format(" {} {}", index.constant < 0 ? "-" : "+", text_of(std::abs(index.constant)));
   }
   return text;
 }

@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,9 @@ Index linearise(const std::vector<Index>& at, const Shape& strides);
 
 /// C++ text over the given variable names; operands of / and % are never negative in a valid
 /// access.
-std::string to_code(const Index& index, const std::vector<std::string>& variables);
+/// `number` may give constants names of their own.
+using NumberText = std::function<std::string(std::int64_t)>;
+std::string to_code(const Index& index, const std::vector<std::string>& variables,
+                    const NumberText& number = {});
 
 }  // namespace kw::codegen

@@ -1,6 +1,7 @@
 // The generic loop nest: one kernel per stage, any operator, slowly and obviously right. Sums,
 // products of contractions and variances are accumulated in double, so that every bound is met by
-// a plain serial loop. Every other skeleton is tested against this one.
+// a plain serial loop. Every other skeleton is tested against this one. Extents and strides are
+// kernel arguments, so that stages which differ in shapes alone are one kernel.
 
 #include <fmt/format.h>
 
@@ -25,6 +26,27 @@ std::vector<TensorId> pointers_of(const Program& program, const Stage& stage) {
   return pointers;
 }
 
+/// Constants of a kernel's index arithmetic, which become its arguments c0, c1, ...
+class Numbers {
+ public:
+  std::string operator()(std::int64_t value) {
+    const bool plain = value >= -1 && value <= 1;
+    if (plain || values_.size() >= kMost) return fmt::format("{}ll", value);
+    values_.push_back(value);
+    return fmt::format("c{}", values_.size() - 1);
+  }
+  std::string parameters() const {
+    std::string text;
+    for (std::size_t i = 0; i < values_.size(); ++i) text += fmt::format(", long long c{}", i);
+    return text;
+  }
+  const std::vector<std::int64_t>& values() const { return values_; }
+
+ private:
+  static constexpr std::size_t kMost = 256;  // of 4 KB of arguments
+  std::vector<std::int64_t> values_;
+};
+
 std::vector<std::string> variable_names(std::size_t count) {
   std::vector<std::string> names;
   for (std::size_t v = 0; v < count; ++v) names.push_back(fmt::format("v{}", v));
@@ -33,13 +55,15 @@ std::vector<std::string> variable_names(std::size_t count) {
 
 /// "const long long v1 = i % 64;" for the dimensions [first, first + extents) of number `i`.
 std::string coordinates(const std::string& number, const Shape& extents, std::size_t first,
-                        const std::string& indent) {
+                        const std::string& indent, const NumberText& text_of) {
   std::string text;
   std::int64_t stride = 1;
   for (std::size_t d = extents.size(); d-- > 0;) {
-    const std::string quotient = stride == 1 ? number : fmt::format("{} / {}", number, stride);
-    text += fmt::format("{}[[maybe_unused]] const long long v{} = {};\n", indent, first + d,
-                        d == 0 ? quotient : fmt::format("({}) % {}", quotient, extents[d]));
+    const std::string quotient =
+        d + 1 == extents.size() ? number : fmt::format("{} / {}", number, text_of(stride));
+    text +=
+        fmt::format("{}[[maybe_unused]] const long long v{} = {};\n", indent, first + d,
+                    d == 0 ? quotient : fmt::format("({}) % {}", quotient, text_of(extents[d])));
     stride *= extents[d];
   }
   return text;
@@ -127,7 +151,7 @@ Accumulator accumulator(Combiner combiner, DType type) {
 
 class FallbackSkeleton final : public Skeleton {
  public:
-  std::string_view name() const override { return "fallback@1"; }
+  std::string_view name() const override { return "fallback@2"; }
 
   std::vector<Offer> match(Program& program, const Region& region,
                            const Target& target) const override {
@@ -155,21 +179,26 @@ class FallbackSkeleton final : public Skeleton {
     Fragment fragment;
     std::int64_t work_items = count_of(stage.parallel_extents());
     std::string body;
+    Numbers numbers;
+    const std::string count = numbers(work_items);
     if (stage.kind == Stage::Kind::Encode) {
-      body = encode_loop_text(program, stage, binding_for(pointers));
+      Binding literal = binding_for(pointers, nullptr);
+      body = encode_loop_text(program, stage, literal);
       work_items = encode_units(stage);
+      numbers = {};
       fragment.formats.push_back(stage.encoded);
       fragment.includes.emplace_back("format_encode.cuh");
     } else {
-      body = stage.kind == Stage::Kind::Map ? map_text(program, stage, pointers)
+      const Binding binding = binding_for(pointers, &numbers);
+      body = stage.kind == Stage::Kind::Map ? map_text(program, stage, binding)
              : stage.kind == Stage::Kind::Scan
-                 ? scan_text(program, stage, pointers)
-                 : reduce_text(program, stage, pointers, long_reduction);
+                 ? scan_text(program, stage, binding)
+                 : reduce_text(program, stage, binding, long_reduction);
     }
-    fragment.code =
-        fmt::format("extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}) {{\n{3}}}\n",
-                    kThreads, context.entry("loops"), parameter_text(program, pointers, region),
-                    long_reduction ? block_loop(work_items, body) : thread_loop(work_items, body));
+    fragment.code = fmt::format(
+        "extern \"C\" __global__ void __launch_bounds__({0})\n{1}({2}{3}) {{\n{4}}}\n", kThreads,
+        context.entry("loops"), parameter_text(program, pointers, region), numbers.parameters(),
+        long_reduction ? block_loop(count, body) : thread_loop(count, body));
     note_formats(program, {stage.body}, fragment);
 
     KernelNode kernel;
@@ -179,13 +208,19 @@ class FallbackSkeleton final : public Skeleton {
     kernel.grid = {Expr(std::min(blocks, kMostBlocks)), Expr(1), Expr(1)};
     kernel.block = {Expr(kThreads), Expr(1), Expr(1)};
     for (const TensorId t : pointers) kernel.args.push_back(tensor_arg(program, t));
+    for (const std::int64_t value : numbers.values()) {
+      kernel.args.push_back(ScalarArg{"i64", Expr(value)});
+    }
     fragment.run.push_back({context.entry("loops"), {}, std::move(kernel)});
     return fragment;
   }
 
  private:
-  static Binding binding_for(const std::vector<TensorId>& pointers) {
+  static Binding binding_for(const std::vector<TensorId>& pointers, Numbers* numbers) {
     Binding binding;
+    if (numbers != nullptr) {
+      binding.number = [numbers](std::int64_t value) { return (*numbers)(value); };
+    }
     binding.pointer = [pointers](TensorId t) {
       return fmt::format("p{}", std::find(pointers.begin(), pointers.end(), t) - pointers.begin());
     };
@@ -193,32 +228,31 @@ class FallbackSkeleton final : public Skeleton {
     return binding;
   }
 
-  static std::string thread_loop(std::int64_t count, const std::string& body) {
+  static std::string thread_loop(const std::string& count, const std::string& body) {
     return fmt::format(
         "  for (long long i = blockIdx.x * static_cast<long long>(blockDim.x) + threadIdx.x; i < "
-        "{}ll;\n"
+        "{};\n"
         "       i += static_cast<long long>(gridDim.x) * blockDim.x) {{\n{}  }}\n",
         count, body);
   }
-  static std::string block_loop(std::int64_t count, const std::string& body) {
-    return fmt::format("  for (long long i = blockIdx.x; i < {}ll; i += gridDim.x) {{\n{}  }}\n",
+  static std::string block_loop(const std::string& count, const std::string& body) {
+    return fmt::format("  for (long long i = blockIdx.x; i < {}; i += gridDim.x) {{\n{}  }}\n",
                        count, body);
   }
 
   static std::string store_text(const Program& program, const Stage& stage, std::size_t result,
                                 const Binding& binding, const std::string& value) {
     const Tensor& tensor = program.tensor(stage.results[result]);
-    return fmt::format("    {}[{}] = {};\n", binding.pointer(stage.results[result]),
-                       to_code(linearise(stage.store, tensor.strides), binding.variables),
-                       stored_value(value, tensor.dtype));
+    return fmt::format(
+        "    {}[{}] = {};\n", binding.pointer(stage.results[result]),
+        to_code(linearise(stage.store, tensor.strides), binding.variables, binding.number),
+        stored_value(value, tensor.dtype));
   }
 
-  static std::string map_text(const Program& program, const Stage& stage,
-                              const std::vector<TensorId>& pointers) {
-    Binding binding = binding_for(pointers);
+  static std::string map_text(const Program& program, const Stage& stage, Binding binding) {
     binding.variables = variable_names(stage.extents.size());
     const Body body = emit_body(program, {stage.body}, binding);
-    return coordinates("i", stage.extents, 0, "    ") + body.statements +
+    return coordinates("i", stage.extents, 0, "    ", binding.number) + body.statements +
            store_text(program, stage, 0, binding, body.values.front());
   }
 
@@ -236,17 +270,18 @@ class FallbackSkeleton final : public Skeleton {
            fmt::format("      const {} x = {};\n", compute_name(root.type), body.values.front());
   }
 
-  static std::string reduce_text(const Program& program, const Stage& stage,
-                                 const std::vector<TensorId>& pointers, bool by_block) {
-    Binding binding = binding_for(pointers);
+  static std::string reduce_text(const Program& program, const Stage& stage, Binding binding,
+                                 bool by_block) {
     binding.variables = variable_names(stage.extents.size());
     const Accumulator a = accumulator(stage.combiner, program.scalars[stage.body].type);
     const Shape reduced = stage.reduced_extents();
-    std::string text = coordinates("i", stage.parallel_extents(), 0, "    ");
+    std::string text = coordinates("i", stage.parallel_extents(), 0, "    ", binding.number);
     text += fmt::format("    {}\n", a.declare);
-    text += fmt::format("    for (long long k = {}; k < {}ll; k += {}) {{\n",
-                        by_block ? "threadIdx.x" : "0", count_of(reduced), by_block ? kThreads : 1);
-    text += coordinates("k", reduced, static_cast<std::size_t>(stage.parallel), "      ");
+    text += fmt::format("    for (long long k = {}; k < {}; k += {}) {{\n",
+                        by_block ? "threadIdx.x" : "0", binding.number(count_of(reduced)),
+                        by_block ? kThreads : 1);
+    text += coordinates("k", reduced, static_cast<std::size_t>(stage.parallel), "      ",
+                        binding.number);
     text += value_text(program, stage, binding);
     text += fmt::format("      {}\n    }}\n", a.step);
     if (by_block) text += block_merge(a);
@@ -258,9 +293,7 @@ class FallbackSkeleton final : public Skeleton {
   }
 
   /// One thread walks the last dimension and stores at every step.
-  static std::string scan_text(const Program& program, const Stage& stage,
-                               const std::vector<TensorId>& pointers) {
-    Binding binding = binding_for(pointers);
+  static std::string scan_text(const Program& program, const Stage& stage, Binding binding) {
     binding.variables = variable_names(stage.extents.size());
     Accumulator a = accumulator(stage.combiner, program.scalars[stage.body].type);
     if (stage.combiner == Combiner::ArgMax || stage.combiner == Combiner::ArgMin) {
@@ -268,11 +301,11 @@ class FallbackSkeleton final : public Skeleton {
       a.step = fmt::format("if (at < 0 || x != x || (s == s && x {} s)) {{ s = x; at = k; }}",
                            stage.combiner == Combiner::ArgMax ? ">=" : "<=");
     }
-    std::string text = coordinates("i", stage.parallel_extents(), 0, "    ");
-    text += fmt::format("    {}\n    for (long long k = 0; k < {}ll; ++k) {{\n", a.declare,
-                        count_of(stage.reduced_extents()));
+    std::string text = coordinates("i", stage.parallel_extents(), 0, "    ", binding.number);
+    text += fmt::format("    {}\n    for (long long k = 0; k < {}; ++k) {{\n", a.declare,
+                        binding.number(count_of(stage.reduced_extents())));
     text += coordinates("k", stage.reduced_extents(), static_cast<std::size_t>(stage.parallel),
-                        "      ");
+                        "      ", binding.number);
     text += value_text(program, stage, binding);
     text += fmt::format("      {}\n", a.step);
     for (std::size_t r = 0; r < stage.results.size(); ++r) {

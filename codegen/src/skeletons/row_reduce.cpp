@@ -13,7 +13,7 @@ const std::vector<const RowForm*>& forms_of(RowLayout layout) {
 
 class RowReduceSkeleton final : public Skeleton {
  public:
-  std::string_view name() const override { return "row_reduce@1"; }
+  std::string_view name() const override { return "row_reduce@2"; }
 
   std::vector<Offer> match(Program& program, const Region& region,
                            const Target& target) const override {
