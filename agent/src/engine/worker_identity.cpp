@@ -24,11 +24,14 @@ std::string here() {
   return name;
 }
 
-/// Field 22 of /proc/PID/stat, in clock ticks since boot; empty when there is no such process.
+/// Field 22 of /proc/PID/stat, in clock ticks since boot; empty when there is no such process, or
+/// when it is dead and its parent has not looked yet.
 std::string start_time(std::string_view pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   const std::string stat{std::istreambuf_iterator<char>(file), {}};
   std::size_t at = stat.rfind(')');  // the program's name may hold anything
+  if (at == std::string::npos || at + 2 >= stat.size()) return {};
+  if (stat[at + 2] == 'Z' || stat[at + 2] == 'X') return {};
   for (int field = 2; field < 22 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
   if (at == std::string::npos) return {};
   return stat.substr(at + 1, stat.find(' ', at + 1) - at - 1);

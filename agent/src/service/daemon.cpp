@@ -39,9 +39,11 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Workshop& workshop, DaemonOptions 
 
 std::uint16_t Daemon::port() const { return server_->port(); }
 
+/// All that is not final, whoever holds its lease: the engine ends the leases of the dead, and
+/// waits for those that it cannot see the end of.
 Status Daemon::adopt_unfinished() {
   store::JobFilter filter;
-  filter.needs_decider = true;
+  filter.states = {store::JobState::Queued, store::JobState::Running};
   filter.limit = 10'000;
   KW_ASSIGN(const auto jobs, workshop_.store().jobs(filter));
   std::size_t adopted = 0;
@@ -49,7 +51,7 @@ Status Daemon::adopt_unfinished() {
     if (!is_service_job(*job)) continue;
     if (const auto status = workshop_.engine().adopt(job->id); status) {
       ++adopted;
-    } else if (status.error().code != Errc::Conflict) {
+    } else {
       log(fmt::format("job {} cannot go on: {}", job->id, status.error().message));
     }
   }
