@@ -195,8 +195,14 @@ Result<Answer> Api::route(const HttpRequest& request) {
     if (get && path.size() == 2 && path[1] == "kernels") {
       const std::string device_class = request.parameter("device_class");
       KW_ASSIGN(const std::int64_t limit, number_parameter(request, "limit", 100, 1000));
-      KW_ASSIGN(const auto entries,
-                workshop_.store().registry(device_class, static_cast<std::size_t>(limit)));
+      std::vector<std::string> classes{device_class};
+      if (device_class.empty()) classes = {"cuda", "ptxvm"};
+      std::vector<store::RegistryEntry> entries;
+      for (const std::string& klass : classes) {
+        KW_ASSIGN(const auto some,
+                  workshop_.store().registry(klass, static_cast<std::size_t>(limit)));
+        entries.insert(entries.end(), some.begin(), some.end());
+      }
       Json list = Json::array();
       for (const store::RegistryEntry& entry : entries) {
         Json item{{"task", entry.task_name},
@@ -318,7 +324,10 @@ Result<HttpReply> Api::bundle(const std::string& id) {
   store::Store& store = workshop_.store();
   KW_ASSIGN(const store::Job job, store.job(id));
   KW_ASSIGN(const Json summary, parse_json(job.summary));
-  const std::string winner = summary.value("winner", "");
+  const auto accepted = summary.find("winner");
+  const std::string winner = accepted != summary.end() && accepted->is_object()
+                                 ? accepted->value("candidate", std::string())
+                                 : std::string();
   if (winner.empty())
     return fail(Errc::NotFound, "job {} has no accepted kernel (it is {})", id,
                 to_string(job.state));
