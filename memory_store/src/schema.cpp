@@ -297,7 +297,7 @@ Status migrate(Database& db) {
 Status require_current_schema(Database& db) {
   KW_ASSIGN(const std::int64_t have, version_of(db));
   if (have == kWant) return {};
-  return fail(Errc::Unsupported,
+  return fail(Errc::Unavailable,
               "store {}: schema {} is older than this release's {}; open it once for writing",
               db.path().string(), have, kWant);
 }

@@ -35,7 +35,7 @@ class ShowCommand final : public Command {
     store::Options options;
     options.read_only = true;
     auto opened = store::Store::open(path, options);
-    if (!opened) return wrap(opened.error(), "store " + path.string());
+    if (!opened) return tl::unexpected(opened.error());
     store::Store& store = **opened;
     const bool json = invocation.globals.json;
     if (what_.empty()) {

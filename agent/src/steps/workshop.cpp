@@ -34,7 +34,7 @@ Result<std::unique_ptr<Workshop>> Workshop::open(WorkshopOptions options) {
   }
   impl->options = std::move(options);
   auto opened = store::Store::open(impl->options.store);
-  if (!opened) return wrap(opened.error(), "store " + impl->options.store.string());
+  if (!opened) return tl::unexpected(opened.error());
   impl->store = std::move(*opened);
 
   compile::CompileOptions compile;
