@@ -36,6 +36,7 @@ struct LaunchContext {
             static_cast<std::uint32_t>(linear / grid.x % grid.y),
             static_cast<std::uint32_t>(linear / grid.x / grid.y)};
   }
+  std::uint64_t block_bytes() const noexcept;  // host memory of a resident block
   std::uint64_t block_at(
       std::uint64_t position) const noexcept;  // linear block number in launch order
 

@@ -240,6 +240,14 @@ Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& 
   KW_ASSIGN(const std::vector<std::uint64_t> addresses,
             ModuleVariables::addresses(memory, program));
   c.memory = &memory;
+  const std::uint64_t fit = options.resident_bytes / c.block_bytes();
+  if (fit == 0) {
+    return fail(Errc::ResourceExhausted,
+                "kernel {}: one block needs {} bytes of host memory, {} are allowed "
+                "(Options::resident_bytes)",
+                launch.kernel, c.block_bytes(), options.resident_bytes);
+  }
+  options.threads = static_cast<unsigned>(std::min<std::uint64_t>(options.threads, fit));
   GridBarrier grid_barrier(memory);
   if (c.kernel->uses_grid_barrier) {
     KW_ASSIGN(c.grid_barrier, grid_barrier.allocate());

@@ -22,6 +22,12 @@ std::uint64_t LaunchContext::block_at(std::uint64_t position) const noexcept {
   return static_cast<std::uint64_t>((static_cast<Wide>(a) * position + b) % blocks);
 }
 
+std::uint64_t LaunchContext::block_bytes() const noexcept {
+  const std::uint64_t warps = (block.count() + kLanes - 1) / kLanes;
+  return warps * (kernel->register_bytes + 2 * kLanes * kernel->frame_bytes + sizeof(Warp)) +
+         2 * shared_bytes + 4096;
+}
+
 Worker::Worker(const LaunchContext& c) : context(c) {
   counts.resize(c.kernel->block_start.size());
   region_cache.resize(c.kernel->cache_slots + 1);
@@ -50,14 +56,9 @@ void Worker::report(const Warp& warp, unsigned lane, RawFinding finding) {
 }
 
 void Worker::work() {
-  const LoweredKernel& k = *context.kernel;
-  const std::uint64_t warps = (context.block.count() + kLanes - 1) / kLanes;
-  const std::uint64_t block_bytes =
-      warps * (k.register_bytes + 2 * kLanes * k.frame_bytes + sizeof(Warp)) +
-      2 * context.shared_bytes + 4096;
   const unsigned threads = std::max(1u, context.options->threads);
   const std::size_t most = static_cast<std::size_t>(std::clamp<std::uint64_t>(
-      context.options->resident_bytes / threads / block_bytes, 1, 1u << 16));
+      context.options->resident_bytes / threads / context.block_bytes(), 1, 1u << 16));
   // Blocks take turns, so that a block may wait for any later one. A new one joins only when a
   // whole round has passed in which none ended: blocks that wait for nobody mostly run one after
   // another.

@@ -67,8 +67,8 @@ Status Parser::label(Function& out, Scopes& scopes, const std::string& name) {
     while (lexer_.peek().kind != Token::Kind::End && !lexer_.peek().is(';')) lexer_.take();
     return expect(';');
   }
-  scopes.define_label(name, static_cast<std::uint32_t>(out.code.size()));
-  return {};
+  if (scopes.define_label(name, static_cast<std::uint32_t>(out.code.size()))) return {};
+  return fail(Errc::InvalidArgument, "PTX line {}: label {} is defined twice", next.line, name);
 }
 
 Status Parser::body_directive(Function& out, Scopes& scopes) {
@@ -97,15 +97,15 @@ Status Parser::body_directive(Function& out, Scopes& scopes) {
   do {
     KW_ASSIGN(Variable variable, declarator(space, false));
     if (space == Variable::Space::Local || space == Variable::Space::Param) {
-      scopes.declare_variable(std::move(variable));
+      KW_RETURN_IF_ERROR(scopes.declare_variable(std::move(variable)));
     } else {
       // One object for the whole module, visible in this scope only.
       Variable alias = variable;
       variable.name = fmt::format("{}::{}::{}", out.name, variable.name, module_.variables.size());
       alias.initial.clear();
       alias.initial.push_back({0, variable.name, Type::None});
-      module_.variables.push_back(std::move(variable));
-      scopes.declare_variable(std::move(alias));
+      KW_RETURN_IF_ERROR(add_variable(std::move(variable)));
+      KW_RETURN_IF_ERROR(scopes.declare_variable(std::move(alias)));
     }
   } while (accept(','));
   return expect(';');
@@ -130,10 +130,8 @@ Status Parser::registers(Scopes& scopes) {
       KW_ASSIGN(count, integer("a register count"));
       KW_RETURN_IF_ERROR(expect('>'));
     }
-    if (!scopes.declare_registers(name, type, count, range)) {
-      return fail(Errc::ResourceExhausted, "PTX line {}: more than {} registers in one function",
-                  lexer_.peek().line, kMaxRegisters);
-    }
+    if (const Status status = scopes.declare_registers(name, type, count, range); !status)
+      return wrap(status.error(), fmt::format("PTX line {}", lexer_.peek().line));
   } while (accept(','));
   return expect(';');
 }

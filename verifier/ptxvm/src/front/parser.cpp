@@ -131,10 +131,26 @@ Status Parser::directive() {
     }
     do {
       KW_ASSIGN(Variable variable, declarator(space, external));
-      module_.variables.push_back(std::move(variable));
+      KW_RETURN_IF_ERROR(add_variable(std::move(variable)));
     } while (accept(','));
     return expect(';');
   }
+}
+
+Status Parser::add_variable(Variable variable) {
+  variable_bytes_ += variable.size;
+  if (variable_bytes_ > kMaxVariableBytes) {
+    return fail(Errc::ResourceExhausted, "PTX line {}: the module's variables exceed {} bytes",
+                variable.ptx_line, kMaxVariableBytes);
+  }
+  const auto [known, fresh] =
+      variable_numbers_.try_emplace(variable.name, module_.variables.size());
+  if (!fresh && !variable.external && !module_.variables[known->second].external) {
+    return fail(Errc::InvalidArgument, "PTX line {}: variable {} is defined twice",
+                variable.ptx_line, variable.name);
+  }
+  module_.variables.push_back(std::move(variable));
+  return {};
 }
 
 Result<Variable> Parser::declarator(Variable::Space space, bool external) {
@@ -155,8 +171,7 @@ Result<Variable> Parser::declarator(Variable::Space space, bool external) {
       lanes = static_cast<std::uint32_t>(name[1] - '0');
     } else if (name == "ptr") {
       out.pointer = true;
-    } else if (name == "global" || name == "const" || name == "shared" ||
-               name == "local") {
+    } else if (name == "global" || name == "const" || name == "shared" || name == "local") {
       continue;  // what a pointer parameter points to
     } else if (name == "attribute") {
       KW_RETURN_IF_ERROR(expect('('));
@@ -241,10 +256,10 @@ Status Parser::formals(Function& out, Scopes& scopes, std::vector<int>& list) {
     if (token.text == "reg") {
       formal.is_register = true;
       formal.reg = static_cast<int>(out.registers.size());
-      if (!scopes.declare_registers(formal.name, formal.type, 1, false))
-        return unexpected("fewer registers");
+      KW_RETURN_IF_ERROR(scopes.declare_registers(formal.name, formal.type, 1, false));
     }
-    list.push_back(scopes.declare_variable(std::move(formal)));
+    KW_ASSIGN(const int index, scopes.declare_variable(std::move(formal)));
+    list.push_back(index);
   } while (accept(','));
   return expect(')');
 }

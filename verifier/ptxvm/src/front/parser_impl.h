@@ -2,6 +2,7 @@
 // The recursive-descent parser; module level in parser.cpp, function bodies in parse_body.cpp.
 
 #include <string>
+#include <unordered_map>
 
 #include "front/ast.h"
 #include "front/lexer.h"
@@ -28,6 +29,7 @@ class Parser {
   Status skip_braces();
   void skip_to_line_end();
   Status file_directive();
+  Status add_variable(Variable variable);  // to the module
 
   // Function bodies (parse_body.cpp).
   Status body(Function& out, Scopes& scopes);
@@ -53,6 +55,8 @@ class Parser {
 
   Lexer lexer_;
   Module module_;
+  std::uint64_t variable_bytes_ = 0;
+  std::unordered_map<std::string, std::size_t> variable_numbers_;  // in Module::variables
   SourceLine source_;
   SourceLine inlined_at_;
 };

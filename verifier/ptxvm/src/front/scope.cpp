@@ -15,17 +15,24 @@ bool Scopes::close() {
   return true;
 }
 
-bool Scopes::declare_registers(std::string_view name, Type type, std::uint64_t count, bool range) {
-  if (count > kMaxRegisters || function_.registers.size() + count > kMaxRegisters) return false;
+Status Scopes::declare_registers(std::string_view name, Type type, std::uint64_t count,
+                                 bool range) {
+  if (count > kMaxRegisters || function_.registers.size() + count > kMaxRegisters) {
+    return fail(Errc::ResourceExhausted, "more than {} registers in one function", kMaxRegisters);
+  }
   Scope& scope = scopes_[static_cast<std::size_t>(current_)];
+  const std::string key(name);
+  if (range ? scope.ranges.contains(key) : scope.registers.contains(key)) {
+    return fail(Errc::InvalidArgument, "register {} is declared twice", name);
+  }
   const int first = static_cast<int>(function_.registers.size());
   function_.registers.insert(function_.registers.end(), static_cast<std::size_t>(count), type);
   if (range) {
-    scope.ranges[std::string(name)] = {first, count};
+    scope.ranges[key] = {first, count};
   } else {
-    scope.registers[std::string(name)] = first;
+    scope.registers[key] = first;
   }
-  return true;
+  return {};
 }
 
 int Scopes::find_register(std::string_view name) const {
@@ -47,9 +54,13 @@ int Scopes::find_register(std::string_view name) const {
   return -1;
 }
 
-int Scopes::declare_variable(Variable variable) {
+Result<int> Scopes::declare_variable(Variable variable) {
   const int index = static_cast<int>(function_.variables.size());
-  scopes_[static_cast<std::size_t>(current_)].variables[variable.name] = index;
+  auto& here = scopes_[static_cast<std::size_t>(current_)].variables;
+  if (!here.try_emplace(variable.name, index).second) {
+    return fail(Errc::InvalidArgument, "PTX line {}: {} is declared twice", variable.ptx_line,
+                variable.name);
+  }
   function_.variables.push_back(std::move(variable));
   return index;
 }
@@ -70,8 +81,8 @@ int Scopes::use_label(const std::string& name) {
   return it->second;
 }
 
-void Scopes::define_label(const std::string& name, std::uint32_t position) {
-  scopes_[static_cast<std::size_t>(current_)].labels[name] = position;
+bool Scopes::define_label(const std::string& name, std::uint32_t position) {
+  return scopes_[static_cast<std::size_t>(current_)].labels.try_emplace(name, position).second;
 }
 
 void Scopes::define_table(const std::string& name, std::vector<int> labels) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "front/ast.h"
+#include "kw/core/result.h"
 
 namespace kw::ptxvm {
 
@@ -17,16 +18,18 @@ class Scopes {
   void open();
   bool close();  // false if only the function's own scope is left
 
-  /// `%r<10>` declares %r0 .. %r9. False if the bound on registers is passed.
-  bool declare_registers(std::string_view name, Type type, std::uint64_t count, bool range);
+  /// `%r<10>` declares %r0 .. %r9. Errors: InvalidArgument (declared in this scope before),
+  /// ResourceExhausted (the bound on registers).
+  Status declare_registers(std::string_view name, Type type, std::uint64_t count, bool range);
   int find_register(std::string_view name) const;  // -1: none
 
-  int declare_variable(Variable variable);
+  /// Its index in Function::variables. Errors: InvalidArgument (declared in this scope before).
+  Result<int> declare_variable(Variable variable);
   int find_variable(std::string_view name) const;  // index into Function::variables, -1: none
 
   /// The label's number in this scope, created at first mention (use or definition).
   int use_label(const std::string& name);
-  void define_label(const std::string& name, std::uint32_t position);
+  bool define_label(const std::string& name, std::uint32_t position);  // false: defined before
   void define_table(const std::string& name, std::vector<int> labels);
   const std::vector<int>* find_table(const std::string& name) const;
   /// Binds uses to the nearest enclosing definition; returns the name of an undefined label, or "".

@@ -56,7 +56,7 @@ struct FlatKernel {
 };
 
 /// Bound on a kernel after inlining.
-inline constexpr std::size_t kMaxFlatInstructions = std::size_t{1} << 22;
+inline constexpr std::size_t kMaxFlatInstructions = std::size_t{1} << 20;
 inline constexpr std::uint32_t kMaxFrameBytes = 512u << 10;
 
 /// Errors: Unsupported (recursion, indirect calls, unknown extern functions), ResourceExhausted.

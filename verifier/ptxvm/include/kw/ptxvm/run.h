@@ -64,7 +64,8 @@ struct Options {
   std::uint64_t instruction_budget = std::uint64_t{1} << 32;
   unsigned threads = 1;  // host threads over blocks; 0: one per CPU
   std::uint32_t max_findings = 64;
-  /// Host memory for the registers, shared and local memory of the blocks resident at once.
+  /// Host memory for the registers, shared and local memory of the blocks resident at once. With
+  /// less than one block needs, run() returns Errc::ResourceExhausted.
   std::uint64_t resident_bytes = std::uint64_t{2} << 30;
   /// Set by the caller, from any thread, to stop early: run() then returns Errc::Cancelled.
   const std::atomic<bool>* cancel = nullptr;
