@@ -16,8 +16,8 @@ constexpr const char* kFamilies[] = {"bounds", "alignment", "uninitialised", "ra
 
 // What no check finds yet.
 bool is_pending(const std::string& name) {
-  return name.starts_with("wrap/") ||
-         name == "uninitialised/predicate" || name.starts_with("uninitialised/register") ||
+  return name.starts_with("wrap/") || name == "uninitialised/predicate" ||
+         name.starts_with("uninitialised/register") ||
          name == "uninitialised/shuffle_from_absent_lane";
 }
 

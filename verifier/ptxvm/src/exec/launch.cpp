@@ -225,8 +225,8 @@ namespace {
 
 // `raced`, if given, tells whether some worker saw a race, or two of them together.
 Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& launch,
-                          const Options& options, const KernelInfo& info,
-                          const LoweredKernel& kernel, bool* raced) {
+                          Options options, const KernelInfo& info, const LoweredKernel& kernel,
+                          bool* raced) {
   LaunchContext c;
   c.kernel = &kernel;
   c.code = c.kernel->bound(choose(options.isa));
