@@ -129,12 +129,13 @@ void BlockRaces::note(Warp& w, const Access& a) {
                            (strong ? Who::kStrong : 0u) |
                            (bits.is_volatile() ? Who::kVolatile : 0u);
   // Strong accesses do not race with one another, but volatile gives lanes of a warp no order.
-  const auto excused = [&](std::uint32_t who) {
+  const auto excused = [&](Stamp t, std::uint32_t who) {
     if (!strong || (who & Who::kStrong) == 0) return false;
-    return (who & me & Who::kVolatile) == 0 || ((who ^ me) & Who::kWarpMask) != 0;
+    return (who & me & Who::kVolatile) == 0 || ((who ^ me) & Who::kWarpMask) != 0 ||
+           (!shared && worker_->block_of(t) != position_);
   };
   const auto conflicts = [&](const Stamp* t, const std::uint32_t* who, std::uint64_t g) {
-    return t[g] != 0 && !excused(who[g]) && !ordered(w, a.lane, shared, t[g], who[g]);
+    return t[g] != 0 && !excused(t[g], who[g]) && !ordered(w, a.lane, shared, t[g], who[g]);
   };
   Other other{0, 0, false};
   const std::uint64_t first = a.offset >> shift,
