@@ -171,6 +171,23 @@ TEST(CubDevice, ScansInOnePassByLookingBack) {
   EXPECT_EQ(download<int>(k.memory, out), want);
 }
 
+TEST(CubDevice, CountsHistogramsInSharedAndInGlobalMemory) {
+  constexpr int n = 5001, blocks = 3;
+  const auto in = random_floats(n, 12, -0.1f, 1.1f);
+  std::vector<int> want(64);
+  for (const float x : in) {
+    if (x >= 0 && x < 1) ++want[static_cast<std::size_t>(x * 64)];
+  }
+  for (const char* kernel : {"histogram_shared", "histogram_global"}) {
+    SCOPED_TRACE(kernel);
+    Foreign k("cub/histogram.ptx");
+    const auto bins = upload(k.memory, "bins", std::vector<int>(64)),
+               block_bins = k.out<int>("block bins", 64 * blocks);
+    k.run({blocks}, kThreads, 0, Arguments(k.in("in", in), n, bins, block_bins), kernel);
+    EXPECT_EQ(download<int>(k.memory, bins), want);
+  }
+}
+
 TEST(CubDevice, RadixSortsInOneSweepForEachDigit) {
   constexpr int n = 3000, bits = 18, digit_bits = 6, passes = 3, tile = 512;
   constexpr std::size_t digits = 64, tiles = (n + tile - 1) / tile;
