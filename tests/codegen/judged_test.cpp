@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "kw/compile/service.h"
 #include "kw/verify/judge.h"
 #include "random_graph.h"
@@ -48,7 +50,10 @@ TEST_F(Judged, EveryCandidateOfEverySmallTaskPasses) {
 }
 
 TEST_F(Judged, SkeletonsAndFallbackAgreeOnRandomGraphs) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  // KW_RANDOM_GRAPHS=1000 for the long run.
+  const char* many = std::getenv("KW_RANDOM_GRAPHS");
+  const std::uint64_t last = many != nullptr ? std::strtoull(many, nullptr, 10) : 40;
+  for (std::uint64_t seed = 1; seed <= last; ++seed) {
     const Task task = testing_random::RandomGraph(seed).build();
     if (task.graph.outputs.empty()) continue;
     ASSERT_TRUE(validate(task)) << validate(task).error().message;

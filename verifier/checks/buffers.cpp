@@ -54,7 +54,8 @@ Checked output_views(Session& session, const TrialResult& result, std::vector<Ou
                      {{"buffer", value.name}}};
     }
     const std::span<const std::byte> all = found->bytes->view();
-    views.push_back({all.first(want), found->bytes->fd(), all.size()});
+    views.push_back({all.first(want), found->bytes->fd(), found->bytes->file_bytes(),
+                     found->bytes->first()});
   }
   return std::nullopt;
 }

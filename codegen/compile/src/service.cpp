@@ -190,7 +190,7 @@ Result<CompileResult> CompileService::Impl::run(const CompileRequest& request, b
 
 /// A program of many kernels takes as long as its kernels together.
 std::chrono::milliseconds deadline_of(const CompileOptions& options, const std::string& source) {
-  constexpr std::size_t kUsualBytes = 32u << 10;
+  constexpr std::size_t kUsualBytes = 16u << 10;
   return options.deadline * static_cast<int>(1 + source.size() / kUsualBytes);
 }
 

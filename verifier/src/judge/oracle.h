@@ -28,6 +28,7 @@ struct OutputView {
   std::span<const std::byte> bytes;
   int fd = -1;
   std::size_t mapped = 0;  // size of the memfd
+  std::size_t first = 0;   // of `bytes` in it
 };
 
 class Oracle {

@@ -3,6 +3,8 @@
 
 #include "reference_process.h"
 
+#include <algorithm>
+
 #include "cuda_accelerator.h"
 #include "kw/process/child.h"
 #include "kw/process/shared_memory.h"
@@ -47,12 +49,24 @@ Comparison read_comparison(Reader& r) {
   return c;
 }
 
+/// The different files among the outputs, in first-use order.
+std::vector<int> files_of(const std::vector<OutputView>& outputs) {
+  std::vector<int> files;
+  for (const OutputView& output : outputs) {
+    if (std::ranges::find(files, output.fd) == files.end()) files.push_back(output.fd);
+  }
+  return files;
+}
+
 std::string encode(const Task& task, const TrialPlan& plan,
                    const std::vector<OutputView>& outputs) {
   Writer w;
   w.text(to_json(task)).put(static_cast<std::int32_t>(plan.family)).put(plan.target).put(plan.seed);
-  w.list(outputs, [](Writer& each, const OutputView& o) {
+  const std::vector<int> files = files_of(outputs);
+  w.list(outputs, [&](Writer& each, const OutputView& o) {
+    each.put(static_cast<std::uint64_t>(std::ranges::find(files, o.fd) - files.begin()));
     each.put(static_cast<std::uint64_t>(o.mapped));
+    each.put(static_cast<std::uint64_t>(o.first));
     each.put(static_cast<std::uint64_t>(o.bytes.size()));
   });
   return w.take();
@@ -71,17 +85,27 @@ Result<TrialVerdict> judge_message(gpu::Accelerator& device, process::Message& m
   std::vector<process::SharedMemory> memory;
   std::vector<std::span<const std::byte>> outputs;
   const std::size_t count = r.count();
-  if (count != message.fds.size() || count != task.graph.outputs.size()) {
-    return fail(Errc::Corrupt, "{} outputs with {} descriptors", count, message.fds.size());
+  if (count != task.graph.outputs.size()) {
+    return fail(Errc::Corrupt, "{} outputs of {}", count, task.graph.outputs.size());
   }
   for (std::size_t i = 0; i < count; ++i) {
+    const auto file = r.get<std::uint64_t>();
     const auto mapped = r.get<std::uint64_t>();
+    const auto first = r.get<std::uint64_t>();
     const auto used = r.get<std::uint64_t>();
-    KW_ASSIGN(process::SharedMemory bytes,
-              process::SharedMemory::attach(std::move(message.fds[i]), mapped, false));
-    if (used > mapped) return fail(Errc::Corrupt, "{} of {} bytes", used, mapped);
-    memory.push_back(std::move(bytes));
-    outputs.push_back(std::as_const(memory.back()).bytes().first(used));
+    if (file > memory.size() || file >= message.fds.size()) {
+      return fail(Errc::Corrupt, "file {} of {}", file, message.fds.size());
+    }
+    if (file == memory.size()) {
+      KW_ASSIGN(process::SharedMemory bytes,
+                process::SharedMemory::attach(std::move(message.fds[file]), mapped, false));
+      memory.push_back(std::move(bytes));
+    }
+    const std::span<const std::byte> all = std::as_const(memory[file]).bytes();
+    if (first > all.size() || used > all.size() - first) {
+      return fail(Errc::Corrupt, "{} bytes from {} of {}", used, first, all.size());
+    }
+    outputs.push_back(all.subspan(first, used));
   }
   if (!r.finished()) return fail(Errc::Corrupt, "a message with loose ends");
   return gpu::judge_trial(device, task, plan, outputs, {});
@@ -169,10 +193,9 @@ Result<TrialVerdict> ReferenceProcess::judge(const Task& task, const TrialPlan& 
       return fail(Errc::Unsupported, "buffer '{}' is given by bytes, not by a draw", fill.buffer);
     }
   }
-  std::vector<int> fds;
-  for (const OutputView& output : outputs) {
-    if (output.fd < 0) return fail(Errc::Internal, "an output without a descriptor");
-    fds.push_back(output.fd);
+  const std::vector<int> fds = files_of(outputs);
+  if (std::ranges::any_of(fds, [](int fd) { return fd < 0; })) {
+    return fail(Errc::Internal, "an output without a descriptor");
   }
   const process::Wait wait{std::chrono::steady_clock::now() + deadline, stop};
   process::Channel& channel = impl_->child.channel();

@@ -22,15 +22,39 @@ constexpr std::chrono::seconds kStartAllowance{60};      // a GPU context may ta
 constexpr std::chrono::seconds kLockAllowance{30 * 60};  // another process may be timing
 constexpr std::chrono::milliseconds kWatchPeriod{100};
 
+/// One output in the file of its trial.
 class OutputFile final : public SharedBytes {
  public:
-  explicit OutputFile(SharedMemory memory) : memory_(std::move(memory)) {}
-  std::span<const std::byte> view() const override { return memory_.bytes(); }
-  int fd() const override { return memory_.fd(); }
+  OutputFile(std::shared_ptr<const SharedMemory> memory, ByteRange place)
+      : memory_(std::move(memory)), place_(place) {}
+  std::span<const std::byte> view() const override {
+    return memory_->bytes().subspan(place_.first, place_.count);
+  }
+  int fd() const override { return memory_->fd(); }
+  std::size_t first() const override { return place_.first; }
+  std::size_t file_bytes() const override { return memory_->bytes().size(); }
 
  private:
-  SharedMemory memory_;
+  std::shared_ptr<const SharedMemory> memory_;
+  ByteRange place_;
 };
+
+/// Where each output lies in a trial's file, page by page.
+std::vector<ByteRange> places_of(const launch::BoundPlan& plan,
+                                 const std::vector<std::size_t>& outputs) {
+  constexpr std::size_t kPage = 4096;
+  std::vector<ByteRange> places;
+  std::size_t end = 0;
+  for (const std::size_t buffer : outputs) {
+    const auto bytes = static_cast<std::size_t>(plan.buffers[buffer].bytes);
+    places.push_back({end, bytes});
+    end += (bytes + kPage - 1) / kPage * kPage;
+  }
+  return places;
+}
+std::size_t file_bytes(const std::vector<ByteRange>& places) {
+  return places.empty() ? 0 : places.back().first + places.back().count;
+}
 
 /// Puts all given bytes into one memory file and notes where each lies.
 Result<SharedMemory> gather_given(const RunRequest& request, RunnerRequest& out) {
@@ -202,9 +226,9 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
   }
   KW_RETURN_IF_ERROR(check_fills(request, *plan));
   const std::vector<std::size_t> outputs = output_buffers(*plan);
-  if (outputs.size() * request.trials.size() > kMaxFiles) {
-    return fail(Errc::InvalidArgument, "{} trials with {} outputs are more than {} files",
-                request.trials.size(), outputs.size(), kMaxFiles);
+  if (request.trials.size() >= kMaxFiles) {
+    return fail(Errc::InvalidArgument, "{} trials are more than {} files", request.trials.size(),
+                kMaxFiles);
   }
 
   RunnerRequest message;
@@ -224,13 +248,14 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
   KW_ASSIGN(const SharedMemory given, gather_given(request, message));
   std::vector<int> fds{given.fd()};
   std::vector<std::vector<OutputBytes>> files(request.trials.size());
+  const std::vector<ByteRange> places = places_of(*plan, outputs);
   for (std::vector<OutputBytes>& trial : files) {
-    for (const std::size_t buffer : outputs) {
-      const launch::BoundBuffer& output = plan->buffers[buffer];
-      KW_ASSIGN(SharedMemory file,
-                SharedMemory::create("kw-output", static_cast<std::size_t>(output.bytes)));
-      fds.push_back(file.fd());
-      trial.push_back({output.name, std::make_shared<const OutputFile>(std::move(file))});
+    KW_ASSIGN(SharedMemory memory, SharedMemory::create("kw-output", file_bytes(places)));
+    const auto file = std::make_shared<const SharedMemory>(std::move(memory));
+    fds.push_back(file->fd());
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      trial.push_back({plan->buffers[outputs[i]].name,
+                       std::make_shared<const OutputFile>(file, places[i])});
     }
   }
 
@@ -278,7 +303,8 @@ Result<RunnerTask> receive_task(process::Channel& channel, process::Message mess
   KW_ASSIGN(const launch::BoundPlan sizes,
             launch::bind(task.plan, {.limits = task.request.limits}));
   task.output_buffers = output_buffers(sizes);
-  if (fds.size() != 1 + task.request.trials.size() * task.output_buffers.size()) {
+  task.places = places_of(sizes, task.output_buffers);
+  if (fds.size() != 1 + task.request.trials.size()) {
     return fail(Errc::Internal, "a runner got {} files", fds.size());
   }
   auto next = fds.begin();
@@ -286,12 +312,9 @@ Result<RunnerTask> receive_task(process::Channel& channel, process::Message mess
             SharedMemory::attach(std::move(*next++),
                                  static_cast<std::size_t>(task.request.given_bytes), false));
   for (std::size_t i = 0; i < task.request.trials.size(); ++i) {
-    std::vector<SharedMemory>& trial = task.outputs.emplace_back();
-    for (const std::size_t buffer : task.output_buffers) {
-      const auto bytes = static_cast<std::size_t>(sizes.buffers[buffer].bytes);
-      KW_ASSIGN(SharedMemory file, SharedMemory::attach(std::move(*next++), bytes, true));
-      trial.push_back(std::move(file));
-    }
+    KW_ASSIGN(SharedMemory file,
+              SharedMemory::attach(std::move(*next++), file_bytes(task.places), true));
+    task.outputs.push_back(std::move(file));
   }
   return task;
 }

@@ -27,16 +27,21 @@ struct RunnerSetup {
 Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& setup,
                                 const std::stop_token& stop);
 
+struct ByteRange {
+  std::size_t first = 0, count = 0;
+};
+
 /// The runner's side: what it is told, with the memory files mapped.
 struct RunnerTask {
   RunnerRequest request;
   LaunchPlan plan;
   std::vector<std::size_t> output_buffers;
   process::SharedMemory given;
-  std::vector<std::vector<process::SharedMemory>> outputs;  // per trial, as output_buffers
+  std::vector<ByteRange> places;               // of output_buffers in a trial's file
+  std::vector<process::SharedMemory> outputs;  // one file a trial
 
   std::span<std::byte> output(std::size_t trial, std::size_t index) {
-    return outputs[trial][index].bytes();
+    return outputs[trial].bytes().subspan(places[index].first, places[index].count);
   }
 };
 /// Reads kFiles messages up to the kRun that `message` is or will be.

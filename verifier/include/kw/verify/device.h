@@ -103,12 +103,14 @@ class Device {
 /// "vm", "cuda" or "cuda:1", "auto" (a GPU if there is one, else the virtual machine).
 Result<std::unique_ptr<Device>> open_device(const std::string& name);
 
-/// Read access to an output.
+/// Read access to an output: a part of a memory file, or of none (descriptor -1).
 class SharedBytes {
  public:
   virtual ~SharedBytes() = default;
   virtual std::span<const std::byte> view() const = 0;
   virtual int fd() const = 0;
+  virtual std::size_t first() const { return 0; }  // where view() begins in the file
+  virtual std::size_t file_bytes() const { return view().size(); }
 };
 
 }  // namespace kw::verify

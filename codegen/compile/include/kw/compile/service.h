@@ -15,7 +15,7 @@ namespace kw::compile {
 struct CompileOptions {
   std::string toolkit{};   // see find_toolkit(); empty: search
   unsigned processes = 0;  // 0: one per CPU
-  std::chrono::milliseconds deadline{10000};  // for every 32 KiB of source begun
+  std::chrono::milliseconds deadline{10000};  // for every 16 KiB of source begun
   std::uint64_t memory_bytes = std::uint64_t{3} << 30;  // address space of one process
   CompileCache* cache = nullptr;                        // outlives the service
 };

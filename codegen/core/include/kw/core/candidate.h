@@ -23,7 +23,7 @@ struct Candidate {
   std::string parent;  // candidate id this one was derived from; empty at the start
 };
 
-inline constexpr std::size_t kMaxSourceBytes = 256u << 10;
+inline constexpr std::size_t kMaxSourceBytes = 1u << 20;
 
 Result<Candidate> parse_candidate(std::string_view json);
 std::string to_json(const Candidate& candidate);

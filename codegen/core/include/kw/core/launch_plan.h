@@ -103,9 +103,9 @@ struct LaunchPlan {
   std::vector<PlanNode> run;
 };
 
-inline constexpr std::size_t kMaxPlanBytes = 1u << 20;
-inline constexpr std::size_t kMaxPlanNodes = 4096;
-inline constexpr std::size_t kMaxPlanBuffers = 1024;
+inline constexpr std::size_t kMaxPlanBytes = 8u << 20;
+inline constexpr std::size_t kMaxPlanNodes = 32768;
+inline constexpr std::size_t kMaxPlanBuffers = 8192;
 
 /// Refuses with the JSON pointer of the fault ("/run/3/args/0/buffer: no buffer named 'y2'").
 Result<LaunchPlan> parse_launch_plan(std::string_view json);
