@@ -112,6 +112,25 @@ TEST(Endpoint, ARejectedKernelIsFedBackAndTheNextRoundRepairsIt) {
             result["winner"]["candidate"]);
 }
 
+TEST(Endpoint, AFaultOfTheWireIsNoFeedbackForTheModel) {
+  ScriptedEndpoint endpoint([](std::size_t n, const std::string&) {
+    return Reply{.text = good_relu_answer(), .cut = n == 0};
+  });
+  const fakes::TempDir dir;
+  std::vector<std::string> arguments = generate(dir, endpoint);
+  *(std::find(arguments.begin(), arguments.end(), "--rounds") + 1) = "2";
+  *(std::find(arguments.begin(), arguments.end(), "--templates") + 1) = "0";
+  const Ended ended = run(arguments);
+  ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
+  const auto log = endpoint.log();
+  ASSERT_EQ(log.size(), 2u);
+  // Chat templates of many models refuse two turns of one role in a row.
+  const Json messages = Json::parse(log[1].body)["messages"];
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(messages[0]["role"], "system");
+  EXPECT_EQ(messages[1]["role"], "user");
+}
+
 TEST(Endpoint, TheKeyIsSentAndLeftNowhere) {
   ScriptedEndpoint endpoint(
       [](std::size_t, const std::string&) { return Reply{.text = prose_answer()}; });

@@ -183,8 +183,8 @@ std::string request_body(const ProposeRequest& request, const std::optional<std:
   messages.push_back({{"role", "system"}, {"content", system_prompt()}});
   messages.push_back(
       {{"role", "user"}, {"content", task_prompt(request.task, request.device, request.lane)}});
-  if (request.feedback) {
-    if (answer) messages.push_back({{"role", "assistant"}, {"content", *answer}});
+  if (request.feedback && answer) {
+    messages.push_back({{"role", "assistant"}, {"content", *answer}});
     messages.push_back({{"role", "user"}, {"content", feedback_prompt(*request.feedback)}});
   }
   const ModelSpec& model = *request.spec.model;

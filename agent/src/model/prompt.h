@@ -17,7 +17,8 @@ std::string task_prompt(const Task& task, const DeviceInfo& device, int lane);
 /// What was wrong with the last answer, or how fast it was.
 std::string feedback_prompt(const RoundFeedback& feedback);
 
-/// The body of the request. `answer` is the model's text of the round before.
+/// The body of the request. `answer` is the model's text of the round before; without one (the wire
+/// broke) the task is asked again as if for the first time.
 std::string request_body(const ProposeRequest& request, const std::optional<std::string>& answer);
 
 }  // namespace kw::agent
