@@ -94,12 +94,18 @@ Result<Task> load_task(const std::string& name, bool small) {
     if (!task) return wrap(task.error(), base);
     return task;
   }
-  if (base.ends_with(".py")) return import_python(base, small);
-  return fail(
-      Errc::NotFound,
-      "no task '{}': give path/model.py, path/task.json, kernelbench:LEVEL/NUMBER[@small] or "
-      "format:NAME/OPERATION[?sizes]",
-      name);
+  const bool shrink = strip_size(base, small);
+  if (base.ends_with(".py")) {
+    auto task = import_python(base, shrink);
+    if (task || !shrink || task.error().code != Errc::InvalidArgument) return task;
+    return fail(task.error().code, "{}; {}{} takes the shapes as they are", task.error().message,
+                base, kFull);
+  }
+  return fail(Errc::NotFound,
+              "no task '{}': give path/model.py[@small|@full], path/task.json, "
+              "kernelbench:LEVEL/NUMBER[@small] or "
+              "format:NAME/OPERATION[?sizes]",
+              name);
 }
 
 std::vector<std::string> expand_suite(const std::string& name, bool small) {
