@@ -197,6 +197,94 @@ case("aten.avg_pool2d", [i2], {"kernel_size": [3, 3], "stride": [2, 2], "padding
 case("aten.avg_pool3d", [i3], {"kernel_size": [2, 2, 2], "stride": [2, 2, 2]}, lambda a: F.avg_pool3d(a, 2, 2))
 case("aten.adaptive_avg_pool2d", [g], {"output_size": [1, 1]}, lambda a: F.adaptive_avg_pool2d(a, 1))
 
+# Index maps
+case("aten.narrow", [c], {"dim": 2, "start": 1, "length": 2}, lambda a: a.narrow(2, 1, 2))
+case("aten.narrow", [c], {"dim": -1, "start": -3, "length": 3}, lambda a: a.narrow(-1, -3, 3))
+case("aten.split.Tensor", [c], {"split_size": 2, "dim": 1}, lambda a: a.split(2, 1))
+case("aten.split_with_sizes", [c], {"split_sizes": [1, 3], "dim": 2}, lambda a: a.split([1, 3], 2))
+case("aten.chunk", [c], {"chunks": 3, "dim": 3}, lambda a: a.chunk(3, 3))
+case("aten.unbind.int", [c], {"dim": 1}, lambda a: a.unbind(1))
+case("aten.unfold", [c], {"dimension": 3, "size": 3, "step": 2}, lambda a: a.unfold(3, 3, 2))
+case("aten.roll", [c], {"shifts": [1, -2], "dims": [1, 3]}, lambda a: a.roll((1, -2), (1, 3)))
+case("aten.roll", [c], {"shifts": [7], "dims": []}, lambda a: a.roll(7))
+case("aten.pad", [c], {"pad": [1, 2, 0, 1], "mode": "constant", "value": -1.5}, lambda a: F.pad(a, (1, 2, 0, 1), value=-1.5))
+case("aten.pad", [c], {"pad": [-1, 2], "mode": "constant"}, lambda a: F.pad(a, (-1, 2)))
+for mode in ("reflect", "replicate", "circular"):
+    case("aten.pad", [c], {"pad": [1, 2, 2, 1], "mode": mode}, lambda a, mode=mode: F.pad(a, (1, 2, 2, 1), mode=mode))
+case("aten.constant_pad_nd", [x], {"pad": [0, 0, 1, 0], "value": 0}, lambda a: F.pad(a, (0, 0, 1, 0)))
+case("aten.repeat", [x], {"repeats": [2, 1, 3]}, lambda a: a.repeat(2, 1, 3))
+case("aten.repeat_interleave.self_int", [x], {"repeats": 2, "dim": 1}, lambda a: a.repeat_interleave(2, 1))
+case("aten.index_select", [c, torch.tensor([2, 0, 0])], {"dim": 2}, lambda a, i: a.index_select(2, i))
+case("aten.index.Tensor", [c, torch.tensor([1, 0, 1])], {}, lambda a, i: a[i])
+case("aten.index.Tensor", [c, None, torch.tensor([[1, 0], [2, 2]]), torch.tensor([3, -1])], {}, lambda a, i, j: a[:, i, j])
+case("aten.index.Tensor", [c, torch.tensor([1, 0, 1]), None, torch.tensor([2, 3, 0])], {}, lambda a, i, j: a[i, :, j])
+case("aten.gather", [x, torch.tensor([[5, 0], [1, 1], [2, 3], [4, 0]])], {"dim": 1}, lambda a, i: a.gather(1, i))
+case("aten.embedding", [x, torch.tensor([[3, 0, 1]])], {}, lambda t, i: F.embedding(i, t))
+case("aten.pixel_shuffle", [draw(2, 8, 3, 2)], {"upscale_factor": 2}, lambda a: F.pixel_shuffle(a, 2))
+case("aten.pixel_unshuffle", [draw(2, 3, 4, 6)], {"downscale_factor": 2}, lambda a: F.pixel_unshuffle(a, 2))
+case("aten.channel_shuffle", [draw(2, 6, 2, 3)], {"groups": 3}, lambda a: F.channel_shuffle(a, 3))
+case("aten.bitwise_not", [x > 0], {}, torch.bitwise_not)
+case("kw.dropout", [x, draw(4, 6, low=0, high=1)], {"p": 0.25}, lambda a, r: torch.where(r >= 0.25, a / 0.75, 0.0))
+
+# Scans and losses
+case("aten.cumprod", [draw(3, 7, 2, low=0.5, high=1.5)], {"dim": 1}, lambda a: a.cumprod(1))
+case("aten.cumprod", [x], {"dim": -1}, lambda a: a.cumprod(-1))
+case("aten.cummax", [c], {"dim": 2}, lambda a: a.cummax(2))
+case("aten.cummin", [c], {"dim": 1}, lambda a: a.cummin(1))
+case("aten.binary_cross_entropy_with_logits", [x, draw(4, 6, low=0, high=1)], {"reduction": 1}, lambda a, q: F.binary_cross_entropy_with_logits(a, q))
+for p_, swap in ((2.0, False), (1.0, True), (3.0, True)):
+    case("aten.triplet_margin_loss", [x, draw(4, 6), draw(4, 6)], {"margin": 1.5, "p": p_, "eps": 1e-6, "swap": swap, "reduction": 1},
+         lambda a, b_, c_, p_=p_, swap=swap: F.triplet_margin_loss(a, b_, c_, 1.5, p_, 1e-6, swap))
+
+# Pooling by cells of unequal size
+case("aten.adaptive_avg_pool2d", [i2], {"output_size": [3, 4]}, lambda a: F.adaptive_avg_pool2d(a, (3, 4)))
+case("aten.adaptive_avg_pool1d", [i1], {"output_size": [4]}, lambda a: F.adaptive_avg_pool1d(a, 4))
+case("aten.adaptive_avg_pool3d", [i3], {"output_size": [2, 3, 4]}, lambda a: F.adaptive_avg_pool3d(a, (2, 3, 4)))
+case("aten.adaptive_max_pool2d", [i2], {"output_size": [3, 4]}, lambda a: F.adaptive_max_pool2d(a, (3, 4)))
+
+for seed in (1, 2):
+    torch.manual_seed(seed)
+    # Batch normalisation with its state
+    args = (draw(3, 4, 5), draw(4), draw(4), draw(4), draw(4, low=0.5, high=2))
+    case("aten._native_batch_norm_legit_functional", list(args), {"training": True, "momentum": 0.2, "eps": 1e-3},
+         lambda *t: A._native_batch_norm_legit_functional(*t, True, 0.2, 1e-3))
+
+    # Attention
+    q, k, v = draw(2, 3, 5, 8), draw(2, 3, 7, 8), draw(2, 3, 7, 6)
+    bias, keep = draw(2, 1, 5, 7), torch.rand(5, 7) > 0.3
+    keep[:, 0] = True
+    sdpa = F.scaled_dot_product_attention
+    name = "aten.scaled_dot_product_attention"
+    case(name, [q, k, v], {"dropout_p": 0.0, "is_causal": False}, lambda a, b_, c_: sdpa(a, b_, c_))
+    case(name, [q, k, v], {"is_causal": True, "scale": 0.25}, lambda a, b_, c_: sdpa(a, b_, c_, is_causal=True, scale=0.25))
+    case(name, [q, k, v, bias], {"is_causal": False}, lambda a, b_, c_, m: sdpa(a, b_, c_, m))
+    case(name, [q, k, v, keep], {"is_causal": False}, lambda a, b_, c_, m: sdpa(a, b_, c_, m))
+    case(name, [draw(2, 6, 5, 8), k, v], {"enable_gqa": True}, lambda a, b_, c_: sdpa(a, b_, c_, enable_gqa=True))
+
+    # Einsum
+    for equation, shapes in (("bijl,lk->bijk", [(2, 3, 2, 5), (5, 4)]), ("bclhn,bcshn,bhcls,bcshp->bclhp",
+                             [(2, 2, 3, 2, 4), (2, 2, 3, 2, 4), (2, 2, 2, 3, 3), (2, 2, 3, 2, 5)]),
+                             ("ii->i", [(4, 4)]), ("ij,ij->", [(3, 4), (3, 4)]), ("i,j->ji", [(3,), (4,)])):
+        case("aten.einsum", [draw(*shape, low=-1, high=1) for shape in shapes], {"equation": equation},
+             lambda *t, equation=equation: torch.einsum(equation, *t))
+
+    # Recurrences: T = 5, B = 2, in = 3, H = 4
+    for layers, both, first, biases in ((1, False, False, True), (2, True, True, True), (2, False, True, False)):
+        ways, xs = (2 if both else 1), draw(2, 5, 3) if first else draw(5, 2, 3)
+        attrs = {"has_biases": biases, "num_layers": layers, "dropout": 0.0, "train": True, "bidirectional": both, "batch_first": first}
+        for op, gates, states in (("lstm", 4, 2), ("gru", 3, 1), ("rnn_tanh", 1, 1), ("rnn_relu", 1, 1)):
+            weights = []
+            for layer in range(layers):
+                for _ in range(ways):
+                    width = 3 if layer == 0 else 4 * ways
+                    weights += [draw(gates * 4, width, low=-0.5, high=0.5), draw(gates * 4, 4, low=-0.5, high=0.5)]
+                    weights += [draw(gates * 4, low=-0.5, high=0.5) for _ in range(2)] if biases else []
+            begin = [draw(layers * ways, 2, 4, low=-1, high=1) for _ in range(states)]
+            settings = (biases, layers, 0.0, True, both, first)
+            case(f"aten.{op}.input", [xs, *begin, *weights], attrs,
+                 lambda *t, op=op, states=states, settings=settings: getattr(A, op).input(
+                     t[0], list(t[1:3]) if states == 2 else t[1], list(t[1 + states:]), *settings))
+
 out = pathlib.Path(__file__).with_name("reference_operators.json")
 out.write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in CASES) + "\n]\n")
 print(len(CASES), "cases", out.stat().st_size, "bytes")

@@ -26,6 +26,23 @@ TEST(Suites, AtFullSizeCarryNoSuffix) {
   EXPECT_EQ(suite->tasks.front(), "format:mxfp8/quantize");
 }
 
+TEST(Suites, SelectLevelsOfKernelBench) {
+  const auto size = [](std::string_view name) {
+    const auto suite = find_suite(name);
+    return suite ? suite->tasks.size() : 0;
+  };
+  EXPECT_EQ(size("level1"), 100u);
+  EXPECT_EQ(size("level3@small"), 50u);
+  EXPECT_EQ(size("kernelbench250"), 250u);
+  EXPECT_EQ(size("kernelbench:1,2,3"), 250u);
+  EXPECT_EQ(size("kernelbench:3,1@small"), 150u);
+  EXPECT_EQ(find_suite("kernelbench:2@small")->tasks.back(), "kernelbench:2/100@small");
+  for (const char* wrong : {"level4", "level", "level12", "kernelbench:", "kernelbench:4",
+                            "kernelbench:1,", "kernelbench:1,1", "kernelbench:12"}) {
+    EXPECT_EQ(size(wrong), 0u) << wrong;
+  }
+}
+
 TEST(Suites, NameTheNearestOnesWhenThereIsNone) {
   const auto suite = find_suite("firts41");
   ASSERT_FALSE(suite);

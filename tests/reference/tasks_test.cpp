@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -15,12 +17,41 @@
 namespace kw::reference {
 namespace {
 
+/// Problems whose small variants are of the first tiers: everything about them is judged element by
+/// element. Whole networks are judged region by region.
+constexpr std::array kStrict{"level1_1.",  "level1_4.",   "level1_5.",  "level1_12.", "level1_16.",
+                             "level1_19.", "level1_22.",  "level1_23.", "level1_25.", "level1_26.",
+                             "level1_36.", "level1_40.",  "level1_47.", "level1_48.", "level1_88.",
+                             "level1_94.", "level1_100.", "level2_12.", "level2_76.", "level2_99."};
+
+TEST(Tasks, UseOnlyKnownOperators) {
+  int seen = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(KW_SOURCE_DIR "/kernelbench/tasks")) {
+    std::ifstream file(entry.path());
+    std::stringstream text;
+    text << file.rdbuf();
+    const auto task = parse_task(text.str());
+    ASSERT_TRUE(task) << entry.path() << ": " << task.error().message;
+    for (const Node& node : task->graph.nodes) {
+      EXPECT_TRUE(knows_operator(node.op)) << entry.path() << ": " << node.op;
+    }
+    ++seen;
+  }
+  EXPECT_GT(seen, 200);
+}
+
 TEST(Tasks, SmallVariantsRunInterpretedWithFiniteBounds) {
   int seen = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator(KW_SOURCE_DIR "/kernelbench/tasks")) {
     const std::string path = entry.path().string();
     if (!path.ends_with(".small.json")) continue;
+    const std::string stem = entry.path().filename().string();
+    if (std::none_of(kStrict.begin(), kStrict.end(),
+                     [&](const char* strict) { return stem.starts_with(strict); })) {
+      continue;
+    }
     std::ifstream file(path);
     std::stringstream text;
     text << file.rdbuf();
@@ -47,7 +78,7 @@ TEST(Tasks, SmallVariantsRunInterpretedWithFiniteBounds) {
     EXPECT_LT(took.count(), 2) << path;
     ++seen;
   }
-  EXPECT_GT(seen, 0);
+  EXPECT_EQ(seen, 20);
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ class BenchCommand final : public Command {
   }
   void declare(Arguments& a) override {
     a.positional("suite", suite_, "a suite: " + suites(), true);
+    a.option("--level", level_, "levels of KernelBench, as in 1,2,3, for the suite kernelbench");
     a.option("--baselines", baselines_, "JSON lines of kernelbench/python/baseline.py");
     a.option("-o,--output", output_, "write OUTPUT.json and OUTPUT.md");
     a.option("--budget", budget_s_, 0.1, 1e6, "seconds of the race for each task");
@@ -69,16 +70,22 @@ class BenchCommand final : public Command {
     a.option("--tune-budget", tune_s_, 0.1, 1e6, "seconds of tuning for each task");
     a.option("--templates", templates_, 1, 64, "candidates of the built-in generator");
     a.flag("--no-memory", no_memory_, "generate everything again");
-    a.option("--parallel", parallel_, 0, 256, "tasks at once; 0: all cores on the virtual machine, "
-                                              "one on a GPU");
+    a.option("--parallel", parallel_, 0, 256,
+             "tasks at once; 0: all cores on the virtual machine, "
+             "one on a GPU");
   }
 
   Result<int> run(const Invocation& invocation) override {
     KW_ASSIGN(const std::string device, resolve_device(invocation.globals.device));
     const bool vm = device == "vm";
     const bool sized = suite_.ends_with("@small") || suite_.ends_with("@full");
+    if (!level_.empty() && !suite_.starts_with("kernelbench")) {
+      return fail(Errc::InvalidArgument, "--level selects from the suite kernelbench, not '{}'",
+                  suite_);
+    }
+    const std::string wanted = level_.empty() ? suite_ : with_levels();
     KW_ASSIGN(const bench::Suite suite,
-              bench::find_suite(vm && !sized ? suite_ + "@small" : suite_));
+              bench::find_suite(vm && !sized ? wanted + "@small" : wanted));
     bench::Baselines baselines;
     if (!baselines_.empty()) {
       KW_ASSIGN(const std::string lines, read_file(baselines_, kMaxBaselineBytes));
@@ -109,16 +116,19 @@ class BenchCommand final : public Command {
     if (invocation.interrupted.stop_requested()) {
       return fail(Errc::Cancelled, "interrupted; the same command goes on from here");
     }
-    KW_RETURN_IF_ERROR(print((invocation.globals.json ? bench::to_json(report)
-                                                      : bench::to_markdown(report)) +
-                             "\n"));
+    KW_RETURN_IF_ERROR(print(
+        (invocation.globals.json ? bench::to_json(report) : bench::to_markdown(report)) + "\n"));
     return exit_code_of(runs);
   }
 
  private:
-  static std::string suites() {
-    return fmt::format("{}", fmt::join(bench::suite_names(), ", "));
+  /// "kernelbench@small" and "1,3" as "kernelbench:1,3@small".
+  std::string with_levels() const {
+    const std::size_t at = std::min(suite_.find('@'), suite_.size());
+    return suite_.substr(0, at) + ":" + level_ + suite_.substr(at);
   }
+
+  static std::string suites() { return fmt::format("{}", fmt::join(bench::suite_names(), ", ")); }
 
   static Result<bench::Report> report_of(Workshop& workshop, const bench::Suite& suite,
                                          const std::string& device,
@@ -150,6 +160,7 @@ class BenchCommand final : public Command {
     return report;
   }
 
+  std::string level_;
   std::string suite_, baselines_, output_;
   double budget_s_ = 300, tune_s_ = 60;
   int tune_ = 0, templates_ = 3, parallel_ = 0;

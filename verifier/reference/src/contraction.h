@@ -1,10 +1,11 @@
 #pragma once
-// The bound of one contracted element.
+// Matrix products, and the bound of one contracted element.
 
 #include <cmath>
 
 #include "kw/reference/interpret.h"
 #include "num.h"
+#include "operator.h"
 
 namespace kw::reference {
 
@@ -21,5 +22,15 @@ struct ContractionRule {
                              contraction_factor(policy, terms, narrow_operands, few_valued));
   }
 };
+
+/// True where both operands are FP16 or BF16 in memory, so that their products are exact in FP32.
+bool narrow_operands(const Call& call, std::size_t a, std::size_t b);
+
+/// torch.matmul: vectors are matrices with a dimension to drop, leading dimensions broadcast.
+Result<Tensor> matmul_tensors(const Call& call, const Tensor& a, const Tensor& b,
+                              const ContractionRule& rule);
+/// x w^T + bias; `bias` may be null.
+Result<Tensor> linear_tensor(const Call& call, const Tensor& x, const Tensor& w, const Tensor* bias,
+                             const ContractionRule& rule);
 
 }  // namespace kw::reference

@@ -74,9 +74,18 @@ Tensor product_tensor(Shape shape) {
   return out;
 }
 
-/// torch.matmul: vectors are matrices with a dimension to drop, leading dimensions broadcast.
+ContractionRule rule_of(const Call& call, std::size_t a, std::size_t b) {
+  return {call.options.policy.contraction, narrow_operands(call, a, b), call.options.few_valued};
+}
+
+}  // namespace
+
+bool narrow_operands(const Call& call, std::size_t a, std::size_t b) {
+  return narrow(call.input_dtype(a)) && narrow(call.input_dtype(b));
+}
+
 Result<Tensor> matmul_tensors(const Call& call, const Tensor& a, const Tensor& b,
-                              std::size_t index_a, std::size_t index_b) {
+                              const ContractionRule& rule) {
   if (a.shape.empty() || b.shape.empty()) return fail(Errc::InvalidArgument, "operand is a scalar");
   Shape sa = a.shape, sb = b.shape;
   const bool vector_a = sa.size() == 1, vector_b = sb.size() == 1;
@@ -101,9 +110,6 @@ Result<Tensor> matmul_tensors(const Call& call, const Tensor& a, const Tensor& b
   if (!vector_a) shape.push_back(m);
   if (!vector_b) shape.push_back(n);
   Tensor out = product_tensor(shape);
-  const ContractionRule rule{call.options.policy.contraction,
-                             narrow(call.input_dtype(index_a)) && narrow(call.input_dtype(index_b)),
-                             call.options.few_valued};
   for (std::size_t batch = 0; batch < batches_a.size(); ++batch) {
     multiply(call, rule, {&a, k, 1, static_cast<std::int64_t>(batches_a.value[batch])},
              {&b, n, 1, static_cast<std::int64_t>(batches_b.value[batch])},
@@ -114,9 +120,11 @@ Result<Tensor> matmul_tensors(const Call& call, const Tensor& a, const Tensor& b
   return out;
 }
 
+namespace {
+
 Result<Outputs> matmul(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 2));
-  KW_ASSIGN(Tensor out, matmul_tensors(call, call.in(0), call.in(1), 0, 1));
+  KW_ASSIGN(Tensor out, matmul_tensors(call, call.in(0), call.in(1), rule_of(call, 0, 1)));
   return one(std::move(out));
 }
 
@@ -144,16 +152,26 @@ Result<Tensor> plus(const Call& call, const Tensor& product, const Tensor& term,
   return out;
 }
 
-Result<Outputs> linear(const Call& call) {
-  KW_RETURN_IF_ERROR(need_inputs(call, 2));
-  const Tensor& w = call.in(1);
+}  // namespace
+
+Result<Tensor> linear_tensor(const Call& call, const Tensor& x, const Tensor& w, const Tensor* bias,
+                             const ContractionRule& rule) {
   const bool vector = w.shape.size() == 1;
   if (!vector && w.shape.size() != 2) return fail(Errc::InvalidArgument, "weight is not a matrix");
   const Tensor transposed = vector ? w : gather(w, {w.shape[1], w.shape[0]}, {1, w.shape[1]}, 0);
-  KW_ASSIGN(Tensor out, matmul_tensors(call, call.in(0), transposed, 0, 1));
-  if (call.has(2)) {
-    KW_ASSIGN(out, plus(call, out, call.in(2), 1, 1, w.shape.back()));
+  KW_ASSIGN(Tensor out, matmul_tensors(call, x, transposed, rule));
+  if (bias != nullptr) {
+    KW_ASSIGN(out, plus(call, out, *bias, 1, 1, w.shape.back()));
   }
+  return out;
+}
+
+namespace {
+
+Result<Outputs> linear(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 2));
+  const Tensor* bias = call.has(2) ? &call.in(2) : nullptr;
+  KW_ASSIGN(Tensor out, linear_tensor(call, call.in(0), call.in(1), bias, rule_of(call, 0, 1)));
   return one(std::move(out));
 }
 
@@ -162,7 +180,8 @@ Result<Outputs> addmm(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 3));
   KW_ASSIGN(const double beta, attr_number_or(call.node, "beta", 1));
   KW_ASSIGN(const double alpha, attr_number_or(call.node, "alpha", 1));
-  KW_ASSIGN(const Tensor product, matmul_tensors(call, call.in(1), call.in(2), 1, 2));
+  KW_ASSIGN(const Tensor product,
+            matmul_tensors(call, call.in(1), call.in(2), rule_of(call, 1, 2)));
   KW_ASSIGN(Tensor out, plus(call, product, call.in(0), beta, alpha, call.in(1).shape.back()));
   return one(std::move(out));
 }

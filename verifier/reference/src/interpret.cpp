@@ -19,8 +19,9 @@ const Table& operators() {
     Table t;
     for (const auto& part :
          {pointwise_operators(), binary_operators(), view_operators(), structure_operators(),
-          reduction_operators(), selection_operators(), normalization_operators(),
-          contraction_operators(), convolution_operators(), pooling_operators(), loss_operators(),
+          index_map_operators(), reduction_operators(), selection_operators(),
+          normalization_operators(), contraction_operators(), attention_operators(),
+          recurrence_operators(), convolution_operators(), pooling_operators(), loss_operators(),
           format_operators()}) {
       for (const OperatorEntry& entry : part) t.emplace(entry.name, entry.run);
     }

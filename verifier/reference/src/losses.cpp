@@ -58,6 +58,49 @@ Result<Outputs> bce(const Call& call) {
   });
 }
 
+Result<Outputs> bce_with_logits(const Call& call) {
+  if (call.has(2) || call.has(3)) return fail(Errc::Unsupported, "weights");
+  return pairwise(call, [](Num x, Num t) { return (constant(1) - t) * x + softplus(-x); });
+}
+
+/// The p-norm of x - y + eps over the last dimension.
+Tensor distance(const Call& call, const Tensor& x, const Tensor& y, double p, double eps) {
+  const auto n = static_cast<std::size_t>(x.shape.back());
+  Tensor out = make_tensor(Shape(x.shape.begin(), x.shape.end() - 1));
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    const Num sum = sum_terms(call.options, n, [&](std::size_t i) {
+                      const std::size_t at = row * n + i;
+                      const Num d = abs(num_at(x, at) - num_at(y, at) + constant(eps));
+                      return p == 2 ? d * d : p == 1 ? d : power(d, constant(p));
+                    }).sum;
+    store(out, row, p == 2 ? sqrt_nonnegative(sum) : p == 1 ? sum : power(sum, constant(1 / p)));
+  }
+  return out;
+}
+
+/// max(d(a, p) - d(a, n) + margin, 0); with `swap` the nearer of a and p to n counts.
+Result<Outputs> triplet(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 3));
+  KW_ASSIGN(const double margin, attr_number_or(call.node, "margin", 1));
+  KW_ASSIGN(const double p, attr_number_or(call.node, "p", 2));
+  KW_ASSIGN(const double eps, attr_number_or(call.node, "eps", 1e-6));
+  KW_ASSIGN(const bool swap, attr_bool_or(call.node, "swap", false));
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (call.in(i).shape.empty() || call.in(i).shape != call.in(0).shape) {
+      return fail(Errc::Unsupported, "triplets of different shapes");
+    }
+  }
+  const Tensor near = distance(call, call.in(0), call.in(1), p, eps);
+  const Tensor far = distance(call, call.in(0), call.in(2), p, eps);
+  const Tensor other = swap ? distance(call, call.in(1), call.in(2), p, eps) : Tensor{};
+  Tensor terms = make_tensor(near.shape);
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const Num d = swap ? minimum(num_at(far, i), num_at(other, i)) : num_at(far, i);
+    store(terms, i, maximum(num_at(near, i) - d + constant(margin), {0, 0}));
+  }
+  return finish(call, std::move(terms));
+}
+
 /// Class indices along dimension 1 (0 for a vector), no class weights.
 Result<Outputs> cross_entropy(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 2));
@@ -109,6 +152,8 @@ std::vector<OperatorEntry> loss_operators() {
           {"huber_loss", huber},
           {"kl_div", kl_div},
           {"binary_cross_entropy", bce},
+          {"binary_cross_entropy_with_logits", bce_with_logits},
+          {"triplet_margin_loss", triplet},
           {"cross_entropy_loss", cross_entropy}};
 }
 

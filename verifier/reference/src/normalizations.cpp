@@ -183,6 +183,45 @@ Result<Outputs> batch_norm(const Call& call) {
   KW_ASSIGN(const bool training, attr_bool_or(call.node, name, true));
   return batch_or_instance(call, false, training || !call.has(3));
 }
+
+/// running' = (1 - momentum) running + momentum statistic.
+Num blend(Num running, Num statistic, double momentum) {
+  return (constant(1) - constant(momentum)) * running + constant(momentum) * statistic;
+}
+
+/// y, mean, 1/sqrt(var + eps), and the running statistics after this batch: the mean's, and the
+/// variance's with n - 1 degrees of freedom.
+Result<Outputs> batch_norm_with_state(const Call& call) {
+  KW_ASSIGN(Outputs outputs, batch_norm(call));
+  const char* name = has_attr(call.node, "training") ? "training" : "train";
+  KW_ASSIGN(const bool training, attr_bool_or(call.node, name, true));
+  KW_ASSIGN(const double momentum, attr_number_or(call.node, "momentum", 0.1));
+  KW_ASSIGN(const double eps, attr_number_or(call.node, "eps", 1e-5));
+  if (!training) {
+    if (call.node.outputs.size() < 4) return outputs;
+    outputs.insert(outputs.end(), {make_tensor({0}), make_tensor({0}), call.in(3), call.in(4)});
+    return outputs;
+  }
+  const Tensor& x = call.in(0);
+  std::vector<bool> mask(x.shape.size(), true);
+  mask[1] = false;
+  const Grouping g = group(x.shape, mask, false);
+  const Shape shape{x.shape[1]};
+  for (int i = 0; i < 4; ++i) outputs.push_back(make_tensor(shape));
+  const double n = static_cast<double>(g.inner);
+  for (std::size_t c = 0; c < g.outer; ++c) {
+    const auto element = [&](std::size_t i) { return num_at(x, g.outer_at[c] + g.inner_at[i]); };
+    const Moments m = moments(call.options, g.inner, element, 0);
+    store(outputs[1], c, m.mean);
+    store(outputs[2], c, inverse_root(m.variance, eps));
+    if (!call.has(4)) continue;
+    const Num unbiased = m.variance * (constant(n) / constant(n - 1));
+    store(outputs[3], c, blend(num_at(call.in(3), c), m.mean, momentum));
+    store(outputs[4], c, blend(num_at(call.in(4), c), unbiased, momentum));
+  }
+  return outputs;
+}
+
 Result<Outputs> instance_norm(const Call& call) {
   KW_ASSIGN(const bool own, attr_bool_or(call.node, "use_input_stats", true));
   return batch_or_instance(call, true, own);
@@ -199,7 +238,7 @@ std::vector<OperatorEntry> normalization_operators() {
           {"rms_norm", rms_norm},
           {"group_norm", group_norm},
           {"batch_norm", batch_norm},
-          {"_native_batch_norm_legit_functional", batch_norm},
+          {"_native_batch_norm_legit_functional", batch_norm_with_state},
           {"instance_norm", instance_norm}};
 }
 

@@ -115,7 +115,8 @@ std::uint32_t nv_block(const Format& format, std::span<const float> block, doubl
   const auto sb = fl(decode_code(e4m3(), stored));
   const float enc = sb == 0 ? 0.0f : g / sb;
   std::vector<float> scaled(block.size());
-  for (std::size_t i = 0; i < block.size(); ++i) scaled[i] = block[i] == 0 ? block[i] : block[i] * enc;
+  for (std::size_t i = 0; i < block.size(); ++i)
+    scaled[i] = block[i] == 0 ? block[i] : block[i] * enc;
   encode_block(format, scaled, 1, codes);
   return stored;
 }

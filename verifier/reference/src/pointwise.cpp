@@ -41,6 +41,12 @@ Result<Outputs> cast(const Call& call) {
   return one(std::move(out));
 }
 
+Result<Outputs> bitwise_not(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  if (call.input_dtype(0) == DType::Bool) return one(map1(call, call.in(0), step<not_of>));
+  return one(map1(call, call.in(0), [](Num x) { return Num{-x.v - 1, x.e}; }));
+}
+
 Result<Outputs> gelu(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   KW_ASSIGN(const std::string form, attr_string_or(call.node, "approximate", "none"));
@@ -169,6 +175,7 @@ std::vector<OperatorEntry> pointwise_operators() {
           {"trunc", unary<step<trunc_of>>},
           {"round", unary<step<round_of>>},
           {"logical_not", unary<step<not_of>>},
+          {"bitwise_not", bitwise_not},
           {"isnan", unary<step<nan_of>>},
           {"isinf", unary<step<inf_of>>},
           {"isfinite", unary<step<finite_of>>},

@@ -1,4 +1,4 @@
-// Max and average pooling in one to three dimensions, and adaptive average pooling to one cell.
+// Max and average pooling in one to three dimensions, by windows and adaptive.
 
 #include <algorithm>
 #include <array>
@@ -50,6 +50,40 @@ Result<Window> window(const Call& call, std::size_t dims) {
   return w;
 }
 
+/// Calls reduce(indices of the input elements of the cell) for cells that cover [floor(o in / out),
+/// ceil((o + 1) in / out)) of each dimension.
+template <typename F>
+Tensor adaptive(const Call& call, const Window& w, F reduce) {
+  const Tensor& x = call.in(0);
+  Tensor out = make_tensor(call.output_shape());
+  out.bound.resize(out.size());
+  const std::int64_t cells = w.out[0] * w.out[1] * w.out[2];
+  const std::int64_t plane = w.in[0] * w.in[1] * w.in[2];
+  std::vector<std::size_t> at;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto cell = static_cast<std::int64_t>(i) % cells;
+    const std::int64_t base = static_cast<std::int64_t>(i) / cells * plane;
+    const Triple o{cell / (w.out[1] * w.out[2]), cell / w.out[2] % w.out[1], cell % w.out[2]};
+    Triple low{}, high{};
+    for (std::size_t d = 0; d < 3; ++d) {
+      low[d] = o[d] * w.in[d] / w.out[d];
+      high[d] = ((o[d] + 1) * w.in[d] + w.out[d] - 1) / w.out[d];
+    }
+    at.clear();
+    for (std::int64_t a = low[0]; a < high[0]; ++a) {
+      for (std::int64_t b = low[1]; b < high[1]; ++b) {
+        for (std::int64_t c = low[2]; c < high[2]; ++c) {
+          at.push_back(static_cast<std::size_t>(base + (a * w.in[1] + b) * w.in[2] + c));
+        }
+      }
+    }
+    const Num n = reduce(x, at);
+    out.value[i] = n.v;
+    out.bound[i] = n.e;
+  }
+  return out;
+}
+
 /// Calls reduce(indices of the input elements of the window, cells of the padded window).
 template <typename F>
 Tensor pool(const Call& call, const Window& w, F reduce) {
@@ -89,17 +123,26 @@ Tensor pool(const Call& call, const Window& w, F reduce) {
   return out;
 }
 
+Num largest(const Tensor& x, const std::vector<std::size_t>& at) {
+  Num best{-kInf, 0};
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    best = i == 0 ? num_at(x, at[0]) : maximum(best, num_at(x, at[i]));
+  }
+  return best;
+}
+
 template <std::size_t Dims>
 Result<Outputs> max_pool(const Call& call) {
   KW_ASSIGN(const Window w, window(call, Dims));
-  if (call.node.outputs.size() > 1) return fail(Errc::Unsupported, "indices");
-  return one(pool(call, w, [](const Tensor& x, const std::vector<std::size_t>& at, std::int64_t) {
-    Num best{-kInf, 0};
-    for (std::size_t i = 0; i < at.size(); ++i) {
-      best = i == 0 ? num_at(x, at[0]) : maximum(best, num_at(x, at[i]));
-    }
-    return best;
-  }));
+  if (call.node.outputs.size() > 1 && call.node.outputs[1] != kNoValue) {
+    return fail(Errc::Unsupported, "indices");
+  }
+  Outputs outputs =
+      one(pool(call, w, [](const Tensor& x, const std::vector<std::size_t>& at, std::int64_t) {
+        return largest(x, at);
+      }));
+  outputs.resize(call.node.outputs.size());
+  return outputs;
 }
 
 template <std::size_t Dims>
@@ -118,23 +161,25 @@ Result<Outputs> avg_pool(const Call& call) {
       }));
 }
 
-/// Cell o of n covers [floor(o*in/n), ceil((o+1)*in/n)).
 template <std::size_t Dims>
 Result<Outputs> adaptive_avg_pool(const Call& call) {
-  KW_ASSIGN(Window w, window(call, Dims));
-  for (std::size_t d = 0; d < 3; ++d) {
-    if (w.out[d] < 1 || w.in[d] % w.out[d] != 0) {
-      return fail(Errc::Unsupported, "cells of unequal size");
-    }
-    w.kernel[d] = w.stride[d] = w.in[d] / w.out[d];
-    w.padding[d] = 0;
-    w.dilation[d] = 1;
-  }
-  return one(pool(call, w, [&](const Tensor& x, const std::vector<std::size_t>& at, std::int64_t) {
+  KW_ASSIGN(const Window w, window(call, Dims));
+  return one(adaptive(call, w, [&](const Tensor& x, const std::vector<std::size_t>& at) {
     const Num s =
         sum_terms(call.options, at.size(), [&](std::size_t i) { return num_at(x, at[i]); }).sum;
     return s / constant(static_cast<double>(at.size()));
   }));
+}
+
+template <std::size_t Dims>
+Result<Outputs> adaptive_max_pool(const Call& call) {
+  KW_ASSIGN(const Window w, window(call, Dims));
+  if (call.node.outputs.size() > 1 && call.node.outputs[1] != kNoValue) {
+    return fail(Errc::Unsupported, "indices");
+  }
+  Outputs outputs = one(adaptive(call, w, largest));
+  outputs.resize(call.node.outputs.size());
+  return outputs;
 }
 
 }  // namespace
@@ -143,6 +188,12 @@ std::vector<OperatorEntry> pooling_operators() {
   return {{"max_pool1d", max_pool<1>},
           {"max_pool2d", max_pool<2>},
           {"max_pool3d", max_pool<3>},
+          {"max_pool1d_with_indices", max_pool<1>},
+          {"max_pool2d_with_indices", max_pool<2>},
+          {"max_pool3d_with_indices", max_pool<3>},
+          {"adaptive_max_pool1d", adaptive_max_pool<1>},
+          {"adaptive_max_pool2d", adaptive_max_pool<2>},
+          {"adaptive_max_pool3d", adaptive_max_pool<3>},
           {"avg_pool1d", avg_pool<1>},
           {"avg_pool2d", avg_pool<2>},
           {"avg_pool3d", avg_pool<3>},

@@ -192,6 +192,67 @@ Result<Outputs> cumsum(const Call& call) {
   return one(std::move(out));
 }
 
+/// Products of exact or rounded factors in any order: their relative errors add up.
+Result<Outputs> cumprod(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  const Tensor& x = call.in(0);
+  KW_ASSIGN(const std::int64_t raw, attr_int(call.node, "dim"));
+  KW_ASSIGN(const std::size_t dim, wrap_dim(call, raw, x.shape.size()));
+  if (x.shape.empty()) return one(x);
+  std::vector<bool> mask(x.shape.size(), false);
+  mask[dim] = true;
+  const Grouping g = group(x.shape, mask, false);
+  Tensor out = make_tensor(x.shape);
+  for (std::size_t o = 0; o < g.outer; ++o) {
+    Num product{1, 0};
+    double highest = 1, lowest = 1;  // of |partial products|, over any run of factors
+    for (std::size_t i = 0; i < g.inner; ++i) {
+      const std::size_t at = g.outer_at[o] + g.inner_at[i];
+      const Num factor = num_at(x, at);
+      product = product * factor;
+      const double a = std::fabs(factor.v);
+      highest = std::fmax(a, highest * a);
+      lowest = std::fmin(a, lowest * a);
+      // A parallel scan multiplies runs of factors: one that leaves FP32's range loses everything.
+      const bool leaves = highest > kLargestFloat / 4 || (lowest < kTinyNormal && product.v != 0);
+      if (leaves && std::fabs(product.v) > kTinyNormal) product.e = kInf;
+      if (std::fabs(product.v) <= kTinyNormal && product.e != kInf) product.e += kTinyNormal;
+      store(out, at, product);
+    }
+  }
+  return one(std::move(out));
+}
+
+/// Values and indices of running extrema.
+template <bool Max>
+Result<Outputs> running_extremum(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  const Tensor& x = call.in(0);
+  KW_ASSIGN(const std::int64_t raw, attr_int(call.node, "dim"));
+  KW_ASSIGN(const std::size_t dim, wrap_dim(call, raw, x.shape.size()));
+  Outputs outputs{make_tensor(x.shape), make_tensor(x.shape)};
+  std::vector<bool> mask(x.shape.size(), false);
+  if (dim < mask.size()) mask[dim] = true;
+  const Grouping g = group(x.shape, mask, false);
+  for (std::size_t o = 0; o < g.outer; ++o) {
+    Num best{};
+    double place = 0, doubt = 0;
+    for (std::size_t i = 0; i < g.inner; ++i) {
+      const std::size_t at = g.outer_at[o] + g.inner_at[i];
+      const Num n = num_at(x, at);
+      if (i > 0 && n.e + best.e > 0 && std::fabs(n.v - best.v) <= n.e + best.e) doubt = kInf;
+      // The last of equals, as PyTorch has it.
+      if (i == 0 || is_nan(n.v) || (!is_nan(best.v) && (Max ? n.v >= best.v : n.v <= best.v))) {
+        place = static_cast<double>(i);
+      }
+      best = i == 0 ? n : Max ? maximum(best, n) : minimum(best, n);
+      store(outputs[0], at, best);
+      store(outputs[1], at, {place, doubt});
+    }
+  }
+  return outputs;
+}
+
 }  // namespace
 
 std::vector<OperatorEntry> reduction_operators() {
@@ -210,7 +271,10 @@ std::vector<OperatorEntry> reduction_operators() {
           {"norm", vector_norm},
           {"linalg_vector_norm", vector_norm},
           {"frobenius_norm", vector_norm},
-          {"cumsum", cumsum}};
+          {"cumsum", cumsum},
+          {"cumprod", cumprod},
+          {"cummax", running_extremum<true>},
+          {"cummin", running_extremum<false>}};
 }
 
 }  // namespace kw::reference

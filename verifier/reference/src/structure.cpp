@@ -113,6 +113,18 @@ Result<Outputs> full(const Call& call) {
   KW_ASSIGN(const double value, attr_number(call.node, "fill_value"));
   return filled(call, value);
 }
+Result<Outputs> scalar(const Call& call) {
+  KW_ASSIGN(const double value, attr_number(call.node, "s"));
+  return filled(call, value);
+}
+Result<Outputs> eye(const Call& call) {
+  Tensor out = make_tensor(call.output_shape());
+  if (out.shape.size() != 2) return fail(Errc::InvalidArgument, "needs a matrix");
+  for (std::int64_t i = 0; i < std::min(out.shape[0], out.shape[1]); ++i) {
+    out.value[static_cast<std::size_t>(i * out.shape[1] + i)] = 1;
+  }
+  return one(std::move(out));
+}
 Result<Outputs> arange(const Call& call) {
   KW_ASSIGN(const double start, attr_number_or(call.node, "start", 0));
   KW_ASSIGN(const double step, attr_number_or(call.node, "step", 1));
@@ -130,6 +142,21 @@ Result<Outputs> dropout(const Call& call) {
   KW_ASSIGN(const double p, attr_number_or(call.node, "p", 0.5));
   if (train && p > 0) return fail(Errc::Unsupported, "live dropout draws a random mask");
   return one(call.in(0));
+}
+
+/// The mask is an input: r >= p keeps x, scaled by 1 / (1 - p) (docs/formats/operators.md).
+Result<Outputs> masked_dropout(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 2));
+  KW_ASSIGN(const double p, attr_number(call.node, "p"));
+  if (!(p >= 0 && p <= 1)) return fail(Errc::InvalidArgument, "probability {}", p);
+  if (p == 1) return filled(call, 0);
+  const double threshold = static_cast<double>(static_cast<float>(p));
+  const Num scale = constant(1) / (constant(1) - constant(p));
+  KW_ASSIGN(Tensor out, map2(call, call.in(0), call.in(1), [=](Num x, Num r) {
+              if (in_doubt(r) && std::fabs(r.v - threshold) <= r.e) return Num{x.v, kInf};
+              return r.v >= threshold ? x * scale : Num{0, 0};
+            }));
+  return one(std::move(out));
 }
 
 Result<Outputs> flip(const Call& call) {
@@ -150,10 +177,17 @@ Result<Outputs> flip(const Call& call) {
 }  // namespace
 
 std::vector<OperatorEntry> structure_operators() {
-  return {{"cat", cat},       {"concat", cat},      {"stack", stack}, {"triu", triu},
-          {"tril", tril},     {"diag", diag},       {"zeros", zeros}, {"zeros_like", zeros},
-          {"ones", ones},     {"ones_like", ones},  {"full", full},   {"full_like", full},
-          {"arange", arange}, {"dropout", dropout}, {"flip", flip}};
+  return {{"cat", cat},         {"concat", cat},
+          {"stack", stack},     {"triu", triu},
+          {"tril", tril},       {"diag", diag},
+          {"zeros", zeros},     {"zeros_like", zeros},
+          {"ones", ones},       {"ones_like", ones},
+          {"full", full},       {"full_like", full},
+          {"arange", arange},   {"dropout", dropout},
+          {"flip", flip},       {"kw.dropout", masked_dropout},
+          {"new_zeros", zeros}, {"new_ones", ones},
+          {"new_full", full},   {"scalar_tensor", scalar},
+          {"eye", eye}};
 }
 
 }  // namespace kw::reference

@@ -21,7 +21,8 @@ def main(argv=None):
     one.add_argument("-o", "--output", help="file to write (default: standard output)")
     suite = commands.add_parser("export-suite", help="problems of a KernelBench checkout")
     suite.add_argument("dir")
-    suite.add_argument("--problems", required=True, help="comma-separated, as in 1/1,2/12")
+    suite.add_argument("--problems", required=True, help="comma-separated: problems, ranges, levels, as in 1/1,2/12-40,3")
+    suite.add_argument("--missing", action="store_true", help="only documents that the directory lacks")
     suite.add_argument("--policy", default="ieee")
     suite.add_argument("--revision")
     suite.add_argument("-o", "--output", required=True, help="directory")
@@ -105,18 +106,20 @@ def _export_suite(arguments):
 
     os.makedirs(arguments.output, exist_ok=True)
     failed = 0
-    for problem in arguments.problems.split(","):
-        try:
-            path = source.find_problem(arguments.dir, problem)
-            for small in (False, True):
+    for problem in source.expand_problems(arguments.dir, arguments.problems):
+        for small in (False, True):
+            level, number = problem.split("/")
+            target = os.path.join(arguments.output, f"level{level}_{number}{'.small' if small else ''}.json")
+            if arguments.missing and os.path.exists(target):
+                continue
+            try:
+                path = source.find_problem(arguments.dir, problem)
                 task = export_file(path, policy=arguments.policy, revision=arguments.revision, small=small)
-                level, number = problem.split("/")
-                suffix = ".small.json" if small else ".json"
-                _write(os.path.join(arguments.output, f"level{level}_{number}{suffix}"), task)
-            print(f"{problem}: {task['provenance'].get('sizes', '')}", file=sys.stderr)
-        except BridgeError as error:
-            failed += 1
-            print(f"kw_bridge: {problem}: {error}", file=sys.stderr)
+                _write(target, task)
+                print(f"{task['name']}: {task['provenance'].get('sizes', '')}", file=sys.stderr)
+            except BridgeError as error:
+                failed += 1
+                print(f"kw_bridge: {problem}: {error}", file=sys.stderr)
     return 1 if failed else 0
 
 

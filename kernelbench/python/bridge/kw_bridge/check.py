@@ -13,7 +13,7 @@ import torch
 from . import BridgeError, constructor
 from .export import export_file, tensor_names
 from .graph import DTYPES
-from .source import Source, set_seed
+from .source import Source, parse_sizes, set_seed
 
 TORCH_DTYPES = {name: dtype for dtype, name in DTYPES.items()}
 MOST_ELEMENTS = 30_000_000  # larger tasks are only exported again
@@ -41,7 +41,7 @@ def check_task(folder, task):
     source = Source(path)
     if source.sha256 != provenance["sha256"]:
         raise BridgeError(f"{path} is not the file that the task was exported from")
-    sizes = _sizes(provenance.get("sizes", ""))
+    sizes = parse_sizes(provenance.get("sizes", ""))
     again = export_file(path, sizes=sizes, policy=task["policy"])
     for part in ("graph", "draws", "constructor"):
         if again[part] != json.loads(json.dumps(task[part])):
@@ -56,11 +56,6 @@ def check_task(folder, task):
     named = dict(tensor_names(model, inputs, path))
     _check_draws(task, named)
     return _check_values(task, model, inputs, named)
-
-
-def _sizes(text):
-    pairs = (item.partition("=") for item in text.split(",") if item)
-    return {label: int(value) for label, _, value in pairs} or None
 
 
 def _count(shape):

@@ -10,6 +10,7 @@ from . import BridgeError
 from .record import Recorder
 from .source import SEED, describe, set_seed
 
+COPY = "copy_of "
 DISCARDED = ""  # the parameter of a random call whose result is not kept, but which advances the seed
 
 
@@ -30,13 +31,19 @@ def build(module, path):
 
 
 def sequence(model, recorder):
-    """[[parameter, op, shape, arguments]] in the order in which the calls were made."""
+    """[[parameter, op, shape, arguments]] in the order in which the calls were made. A parameter that is a copy
+    of another (cloned layers) is made by "copy_of OTHER"."""
     calls = []
     kept = set()
+    owner = {}  # the calls that filled a parameter -> its name
     for name, parameter in model.named_parameters():
         steps = recorder.steps_of(parameter)
         if not steps:
             raise BridgeError(f"parameter {name} is never initialised by the constructor")
+        first = owner.setdefault(tuple(step.sequence for step in steps), name)
+        if first != name:
+            calls.append((steps[-1].sequence + 0.5, [name, COPY + first, list(parameter.shape), []]))
+            continue
         for step in steps:
             if step.arguments is None or step.factor is not None:
                 raise BridgeError(f"parameter {name} is initialised by {step.op}, which cannot be replayed")
@@ -62,6 +69,8 @@ def replay(calls, seed=SEED):
             made[name] = torch.full(shape, arguments[0])
         elif op == "randint":
             made[name] = torch.randint(int(arguments[0]), int(arguments[1]), shape)
+        elif op.startswith(COPY):
+            made[name] = made[op[len(COPY) :]].clone()
         elif op.endswith("_"):
             target = made.get(name)
             if target is None:

@@ -31,10 +31,16 @@ TIERS = [
     Tier(tile=33, depth=65, row=33, column=33, stream=1025, rows=9, last=33),
     Tier(tile=33, depth=65, row=33, column=33, stream=1025, rows=9, last=33,
          distinct=False, flops=20_000_000, elements=400_000),
+    Tier(tile=33, depth=65, row=33, column=33, stream=257, rows=3, last=17,
+         distinct=False, flops=40_000_000, elements=400_000),
     Tier(tile=17, depth=65, row=33, column=33, stream=257, rows=3, last=17,
-         distinct=False, flops=20_000_000, elements=400_000),
+         distinct=False, flops=60_000_000, elements=400_000),
+    Tier(tile=17, depth=65, row=33, column=17, stream=257, rows=3, last=9,
+         distinct=False, flops=400_000_000, elements=2_000_000),
 ]  # fmt: skip
 SHORT_ROW = 1024  # rows up to this many elements share a block
+INPUT_CHANNELS = 9  # of one group of a convolution: more than a step of K, with a tail
+EXTENT = 7  # of every spatial dimension that a convolution writes: halo, interior, halo
 VECTOR = 16  # a product with M or N below this is a matrix-vector product
 
 REDUCTIONS = {
@@ -82,7 +88,9 @@ def products(node, shapes):
         groups = max(1, int(node["attrs"].get("groups", 1)))
         weight = ins[1]
         if "transpose" in name or node["attrs"].get("transposed"):
-            return [(groups, prod(ins[0]) // ins[0][1], weight[1] * prod(weight[2:]), weight[0] // groups)]
+            # One product per output phase: of the kernel's taps, every stride-th meets an input element.
+            taps = -(-prod(weight[2:]) // prod(node["attrs"].get("stride", [1])))
+            return [(groups, prod(out) // out[1], weight[1], weight[0] // groups * taps)]
         return [(groups, prod(out) // out[1], weight[0] // groups, prod(weight[1:]))]
     if name == "scaled_dot_product_attention":
         q, k, v = ins[0], ins[1], ins[2]
@@ -93,6 +101,13 @@ def products(node, shapes):
         weights = [shape for shape in ins[1:] if len(shape) == 2]
         return [(1, steps, shape[0], shape[1]) for shape in weights]
     return []
+
+
+def channels(node, shapes):
+    """(input, output) channels of one group of a convolution."""
+    groups = max(1, int(node["attrs"].get("groups", 1)))
+    x = shapes.inputs(node)[0]
+    return x[1] // groups, shapes.output(node)[1] // groups
 
 
 def reduction(node, shapes):
@@ -134,6 +149,10 @@ def measures(graph):
             found[index, f"M{part}"] = m
             found[index, f"N{part}"] = n
             found[index, f"K{part}"] = k
+        if "conv" in name:
+            found[index, "ins"], found[index, "outs"] = channels(node, shapes)
+            for axis, extent in enumerate(shapes.output(node)[2:]):
+                found[index, f"extent{axis}"] = extent
         reduced = reduction(node, shapes)
         if reduced is not None:
             found[index, "rows"], found[index, "length"], found[index, "inner"] = reduced
@@ -161,6 +180,12 @@ def floors(original, tier):
                 floor = tier.rows if thin else tier.tile
         elif kind == "batch":
             floor = 2
+        elif kind == "outs":
+            floor = min(tier.tile, 65)
+        elif kind == "ins":
+            floor = INPUT_CHANNELS
+        elif kind == "extent":
+            floor = EXTENT
         elif kind == "length":
             floor = _length_floor(found, index, extent, tier)
         elif kind == "rows":
@@ -184,6 +209,11 @@ def _length_floor(found, index, extent, tier):
     return tier.row if found[index, "inner"] == 1 else tier.column
 
 
+def first_tier(graph):
+    """Index of the first tier worth trying: the earlier ones ask more of a convolution than fits any budget."""
+    return 3 if any("conv" in node["op"] for node in graph["nodes"]) else 0
+
+
 def flops(graph):
     shapes = Shapes(graph)
     return sum(2 * b * m * n * k for node in graph["nodes"] for b, m, n, k in products(node, shapes))
@@ -191,6 +221,12 @@ def flops(graph):
 
 def largest(graph):
     return max(prod(value["shape"]) for value in graph["values"])
+
+
+def shortfall(graph, original, tier):
+    """By which factor the measure farthest below its floor would have to grow; 1 if none is."""
+    found, wanted = measures(graph), floors(original, tier)
+    return max((floor / max(1, found.get(key, 0)) for key, floor in wanted.items()), default=1)
 
 
 def missed(graph, original, tier):

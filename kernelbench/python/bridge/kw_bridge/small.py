@@ -12,7 +12,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from . import BridgeError, constructor, demands
 from .export import fake_inputs, plain_tensors, tensor_names
 from .graph import GraphBuilder, export_program
-from .source import quiet
+from .guess import guesses
+from .small_sizes import SIZES
+from .source import kernelbench_name, parse_sizes, quiet
 
 SMALLEST_SIZE = 16  # integers below this are kernel sizes, strides, dimensions: structure, not size
 
@@ -86,6 +88,17 @@ class Shrinker:
             return knob
         return None
 
+    def tier_of(self, sizes):
+        """The first tier whose floors and budget the model meets at sizes, or None."""
+        graph, original = self.graph(sizes), self.graph({})
+        if not sizes or graph is None or not _same_operators(original, graph):
+            return None
+        for number, tier in enumerate(demands.TIERS, start=1):
+            affordable = demands.flops(graph) <= tier.flops and demands.largest(graph) <= tier.elements
+            if affordable and demands.missed(graph, original, tier) is None:
+                return number
+        return None
+
     def shrink(self, knobs, tier):
         """The smallest sizes that keep every floor of a tier, one knob after the other."""
         original = self.graph({})
@@ -100,28 +113,48 @@ class Shrinker:
         return sizes
 
     def _lowest(self, knob, ladder, sizes, original, tier):
-        def fits(index):
-            graph = self.graph({**sizes, **knob.sizes(ladder[index])})
-            return graph is not None and demands.missed(graph, original, tier) is None
+        """The lowest rung that misses no floor: a jump to where measures would suffice if they grew with
+        the knob, then halving of what lies between the last rung that did not fit and the first that did."""
 
-        low, high = 0, len(ladder) - 1  # the last is the original, which fits
-        while low < high:
-            middle = (low + high) // 2
-            if fits(middle):
-                high = middle
+        def shortfall(index):
+            graph = self.graph({**sizes, **knob.sizes(ladder[index])})
+            return None if graph is None else demands.shortfall(graph, original, tier)
+
+        low, high = -1, len(ladder) - 1  # the last is the original, which fits
+        index = 0
+        while low + 1 < high:
+            factor = shortfall(index)
+            if factor is not None and factor <= 1:
+                high = index
+                index = (low + high) // 2
+                continue
+            low = index
+            if high == len(ladder) - 1:
+                wanted = ladder[index] * (factor or 2)
+                index = next(i for i, value in enumerate(ladder) if value >= wanted or i == high)
             else:
-                low = middle + 1
+                index = (low + high) // 2
+            index = min(max(index, low + 1), high - 1)
         return ladder[high]
 
 
 def shrink(source):
     """({label: value}, notes for the provenance) of a model file."""
+    problem, _, _ = kernelbench_name(source.path)
+    chosen = SIZES.get(problem)
+    if chosen:
+        return parse_sizes(chosen), {}
     shrinker = Shrinker(source)
     shape_graph(source, {})  # a model that cannot be exported says why
+    for sizes in guesses(source.constants(), shrinker.graph({})):
+        tier = shrinker.tier_of(sizes)
+        if tier is not None:
+            return sizes, {"small_tier": str(tier)}
     knobs = shrinker.knobs()
     if not knobs:
         raise BridgeError(f"{source.path} has no module-level sizes that can shrink")
-    for number, tier in enumerate(demands.TIERS, start=1):
+    first = demands.first_tier(shrinker.graph({}))
+    for number, tier in list(enumerate(demands.TIERS, start=1))[first:]:
         sizes = shrinker.shrink(knobs, tier)
         graph = shrinker.graph(sizes)
         work, largest = demands.flops(graph), demands.largest(graph)

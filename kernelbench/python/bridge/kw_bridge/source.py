@@ -85,8 +85,30 @@ def _slots(tree):
                     yield _Slot(name.id, name.id, value.elts, index)
 
 
+def _literals(tree):
+    """Integers in the file that are no module-level constants: {value: [node, ...]} in the order of the text."""
+    held = {id(node) for slot in _slots(tree) if _integer(slot.expression) is not None for node in ast.walk(slot.expression)}
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int and id(n) not in held]
+    by_value = {}
+    for node in sorted(found, key=lambda n: (n.lineno, n.col_offset)):
+        by_value.setdefault(node.value, []).append(node)
+    return by_value
+
+
+def _replace_literal(tree, label, value):
+    """`literal[64]`: every 64 of the file; `literal[64]#1`: the second of them. False if there is none."""
+    match = re.fullmatch(r"literal\[(\d+)\](?:#(\d+))?", label)
+    nodes = tree.get(int(match[1]), []) if match else []
+    if match and match[2] is not None:
+        nodes = nodes[int(match[2]) :][:1]
+    for node in nodes:
+        node.value = value
+    return bool(nodes)
+
+
 class Source:
-    """The text of one model file. `sizes` replaces module-level integers by label, in the syntax tree."""
+    """The text of one model file. `sizes` replaces module-level integers by label, in the syntax tree, and
+    other integers by value (`literal[64]`)."""
 
     def __init__(self, path):
         self.path = path
@@ -107,7 +129,8 @@ class Source:
 
     def _rewritten(self, sizes):
         tree = ast.parse(ast.unparse(self.tree), filename=self.path)
-        unused = set(sizes)
+        literals = _literals(tree)
+        unused = {label for label, value in sizes.items() if not _replace_literal(literals, label, value)}
         for slot in _slots(tree):
             if slot.label in sizes:
                 slot.replace(sizes[slot.label])
@@ -137,6 +160,12 @@ class Source:
             if not callable(namespace.get(name)):
                 raise BridgeError(f"{self.path} does not define {name}")
         return namespace
+
+
+def parse_sizes(text):
+    """{label: value} of "N=5,literal[64]=16", or None of an empty text."""
+    pairs = (item.rpartition("=") for item in text.split(",") if item)
+    return {label: int(value) for label, _, value in pairs} or None
 
 
 def set_seed(seed=SEED):
@@ -181,6 +210,22 @@ def revision_of(folder):
     top, _, text = done.stdout.strip().partition("\n")
     own = os.path.realpath(top) in (os.path.realpath(folder), os.path.realpath(os.path.join(folder, "..")))
     return text if done.returncode == 0 and own and re.fullmatch(r"[0-9a-f]{40}", text) else None
+
+
+def expand_problems(folder, text):
+    """["1/1", ...] of "1/1,2/12-40,3": single problems, ranges of one level, whole levels of a checkout."""
+    found = []
+    for item in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:/(\d+)(?:-(\d+))?)?", item)
+        if not match:
+            raise BridgeError(f"not a problem: {item!r} (expected LEVEL, LEVEL/NUMBER or LEVEL/FIRST-LAST)")
+        if match[2]:
+            numbers = range(int(match[2]), int(match[3] or match[2]) + 1)
+        else:
+            names = os.listdir(os.path.dirname(find_problem(folder, f"{match[1]}/1")))
+            numbers = sorted(int(name.split("_")[0]) for name in names if re.match(r"\d+_.*\.py$", name))
+        found += [f"{match[1]}/{number}" for number in numbers]
+    return found
 
 
 def find_problem(folder, problem):

@@ -65,7 +65,7 @@ enum class Determinism { WithinBound, Bitwise };
 /// suite these recreate the parameters bit-equal in PyTorch; ours are drawn from Task::draws.
 struct InitCall {
   std::string parameter;  // "gemm.weight"
-  std::string op;         // "uniform_", "normal_", "randn", "fill_"
+  std::string op;         // "uniform_", "normal_", "randn", "fill_", "copy_of gemm.weight"
   Shape shape;
   std::vector<double> arguments;
 };
