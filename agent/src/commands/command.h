@@ -61,6 +61,7 @@ std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_tune_command();
 std::unique_ptr<Command> make_verify_command();
+std::unique_ptr<Command> make_vm_command();
 std::unique_ptr<Command> make_bench_command();
 std::unique_ptr<Command> make_show_command();
 std::unique_ptr<Command> make_export_command();

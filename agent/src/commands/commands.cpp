@@ -8,6 +8,7 @@ std::vector<std::unique_ptr<Command>> all_commands() {
   commands.push_back(make_generate_command());
   commands.push_back(make_tune_command());
   commands.push_back(make_verify_command());
+  commands.push_back(make_vm_command());
   commands.push_back(make_bench_command());
   commands.push_back(make_show_command());
   commands.push_back(make_export_command());

@@ -2,6 +2,7 @@
 // What the process that holds the virtual machine is told, and what it answers.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,10 @@ struct Request {
   std::vector<LaunchArray> arrays;
   ptxvm::Options options;  // what is a number or a flag; isa and cancel stay at their defaults
   std::uint32_t schedules = 1;
+  /// With options.model_caches: whose multiprocessor the L1 cache is of, and the registers of each
+  /// kernel of the module, where they are known; options.l1_bytes is worked out from them.
+  std::string arch;
+  std::map<std::string, std::uint32_t> registers;
 };
 
 struct ScheduledFinding {
@@ -57,6 +62,8 @@ struct Reply {
   std::string target;     // ".target"
   std::uint32_t static_shared_bytes = 0;
   std::uint32_t local_bytes = 0;
+  std::uint32_t l1_bytes = 0;                  // of the cache model: one block's share
+  std::map<std::uint32_t, std::string> files;  // of the lines below, by number
   bool completed = false;
   bool findings_truncated = false;
   std::vector<ScheduledFinding> findings;
