@@ -140,7 +140,7 @@ class VmCommand final : public Command {
       for (const vm::ArrayResult& array : launched.arrays) {
         if (array.saved_to.empty()) continue;
         text += fmt::format(
-            "saved {}: {} {}{}\n", array.saved_to, array.element->name, to_string(array.shape),
+            "saved {}: {} {}{}\n", array.saved_to, array.element->name, kw::to_string(array.shape),
             array.unwritten == 0 ? std::string{}
                                  : fmt::format(", {} bytes of it never written", array.unwritten));
       }

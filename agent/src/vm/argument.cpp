@@ -213,11 +213,13 @@ Result<What> parse(std::string_view text) {
   if (word == "hex") return parse_hex(rest).map([](Bytes b) { return What(std::move(b)); });
   if (word == "arg") return parse_same(rest).map([](SameArray s) { return What(s); });
   if (word == "ro") {
-    KW_ASSIGN(What inner, parse(rest));
-    Array* const array = std::get_if<Array>(&inner);
-    if (array == nullptr) return fail(Errc::InvalidArgument, "ro: goes in front of an array");
-    array->read_only = true;
-    return inner;
+    const std::size_t inner = rest.find(':');
+    if (inner == std::string_view::npos || find_element(rest.substr(0, inner)) != nullptr) {
+      return fail(Errc::InvalidArgument, "ro: goes in front of an array");
+    }
+    KW_ASSIGN(Array array, parse_array(rest.substr(0, inner), rest.substr(inner + 1)));
+    array.read_only = true;
+    return What(std::move(array));
   }
   return parse_array(word, rest).map([](Array a) { return What(std::move(a)); });
 }

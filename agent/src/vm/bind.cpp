@@ -30,6 +30,38 @@ std::string_view bare_name(std::string_view shown) {
   return shown;
 }
 
+/// Which parameters are pointers, as far as the mangled name says it: PTX before 8.3 has them as
+/// plain u64.
+std::vector<bool> pointers_of(const KernelInfo& kernel) {
+  std::vector<bool> out;
+  const std::string shown = demangled(kernel.name);
+  const std::string_view bare = bare_name(shown);
+  if (bare.size() == shown.size()) return out;
+  const auto begin = static_cast<std::size_t>(bare.data() - shown.data()) + bare.size() + 1;
+  int depth = 0;
+  char last = ' ';
+  for (std::size_t i = begin; i < shown.size(); ++i) {
+    const char c = shown[i];
+    if (depth == 0 && (c == ',' || c == ')')) out.push_back(last == '*');
+    if (depth == 0 && c == ')') break;
+    if (c == '<' || c == '(') ++depth;
+    if (c == '>' || c == ')') --depth;
+    if (c != ' ') last = c;
+  }
+  if (out.size() != kernel.parameters.size()) out.clear();
+  return out;
+}
+
+/// The parameters, with everything that is known about pointers.
+std::vector<ParameterInfo> parameters_of(const KernelInfo& kernel) {
+  std::vector<ParameterInfo> out = kernel.parameters;
+  const std::vector<bool> pointers = pointers_of(kernel);
+  for (std::size_t i = 0; i < pointers.size(); ++i) {
+    if (pointers[i] && out[i].size == 8) out[i].pointer = true;
+  }
+  return out;
+}
+
 bool is_array(const ParameterInfo& p) {
   const bool packed = p.type == "f16x2" || p.type == "bf16x2";
   const std::string_view digits =
@@ -147,7 +179,7 @@ Result<const KernelInfo*> find_entry(const ptxvm::Program& program, std::string_
 
 std::string signature_of(const KernelInfo& kernel) {
   std::string out;
-  for (const ParameterInfo& p : kernel.parameters) {
+  for (const ParameterInfo& p : parameters_of(kernel)) {
     out += (out.empty() ? "" : ", ") + parameter_type(p);
   }
   return "(" + out + ")";
@@ -163,8 +195,9 @@ Result<std::vector<std::byte>> bind_arguments(const KernelInfo& kernel,
                 kernel.parameters.size(), signature_of(kernel), arguments.size());
   }
   std::vector<std::byte> block(kernel.parameter_bytes);
+  const std::vector<ParameterInfo> parameters = parameters_of(kernel);
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const ParameterInfo& p = kernel.parameters[i];
+    const ParameterInfo& p = parameters[i];
     const auto value = value_for(p, arguments[i], addresses);
     if (!value) {
       return wrap(value.error(), fmt::format("--arg '{}' does not fit parameter {} of {} {}",

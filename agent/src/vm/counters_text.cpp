@@ -104,7 +104,7 @@ std::string resources(const Page& page) {
     out += fmt::format(
         "  {:<8} {:<10} {:>10} {:>9} {:>8.0f} % {:>8}  {}\n", each.sm->arch, each.sm->device,
         o.blocks, o.warps, 100 * o.fraction,
-        o.blocks == 0 ? "-" : fmt::format("{:.2f}", each.waves),
+        o.blocks == 0 ? "-" : fmt::format("{:.3g}", each.waves),
         o.blocks == 0 ? "does not fit: " + std::string(to_string(o.limit)) : to_string(o.limit));
   }
   return out;

@@ -96,9 +96,19 @@ std::string other_side(FindingKind kind, bool is_write) {
   }
 }
 
+/// What happened, without the place and the thread that are said on lines of their own.
+std::string_view detail(const Finding& f) {
+  std::string_view text = f.message;
+  const std::string place = "of kernel " + f.site.kernel + ": ";
+  if (const std::size_t begin = text.find(place); begin != std::string_view::npos) {
+    text.remove_prefix(begin + place.size());
+  }
+  return text.substr(0, text.rfind(" (block "));
+}
+
 std::string finding_text(const Page& page, const ScheduledFinding& item, Sources& sources) {
   const Finding& f = item.finding;
-  std::string out = fmt::format("{}{}: {}\n", kBar, to_string(f.kind), f.message);
+  std::string out = fmt::format("{}{}: {}\n", kBar, to_string(f.kind), detail(f));
   if (is_access(f.kind) && f.bytes != 0) {
     out += fmt::format("{}{} {} of {}\n", kIndent, to_string(f.space),
                        f.is_write ? "write" : "read", plural(f.bytes, "byte"));
