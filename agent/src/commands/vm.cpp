@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "kw/agent/workshop.h"
+#include "kw/ptxvm/coverage.h"
 #include "output.h"
 #include "vm/page.h"
 
@@ -98,7 +99,7 @@ class VmCommand final : public Command {
            "Types: f64 f32 f16 bf16 i64 i32 i16 i8 u64 u32 u16 u8 bool. docs/ptxvm.md says more.";
   }
   void declare(Arguments& a) override {
-    a.positional("file", file_, "a .cu or .ptx file", true);
+    a.positional("file", file_, "a .cu or .ptx file", false);
     a.option("--kernel", kernel_, "which kernel, mangled or not; needless if there is but one");
     a.option("--grid", grid_, "blocks: X, X,Y or X,Y,Z");
     a.option("--block", block_, "threads of a block: X, X,Y or X,Y,Z");
@@ -119,10 +120,15 @@ class VmCommand final : public Command {
     a.option("--budget", budget_, "warp instructions a block may execute (default 4294967296)");
     a.option("--deadline", deadline_, 1, 86400, "seconds the whole run may take");
     a.flag("--exact-mma", exact_, "sum tensor-core products exactly, not as hardware truncates");
+    a.flag("--coverage", coverage_, "print which instructions the machine runs, and run nothing");
     a.option("--arch", arch_, "what a .cu is compiled for (default compute_80)");
   }
 
   Result<int> run(const Invocation& invocation) override {
+    if (coverage_) {
+      KW_RETURN_IF_ERROR(print(ptxvm::coverage_table()));
+      return 0;
+    }
     KW_ASSIGN(vm::Wish wish, make_wish());
     KW_ASSIGN(const auto compiler, make_compiler(nullptr));
     KW_ASSIGN(const vm::Module module,
@@ -152,6 +158,7 @@ class VmCommand final : public Command {
  private:
   Result<vm::Wish> make_wish() const {
     vm::Wish wish;
+    if (file_.empty()) return fail(Errc::InvalidArgument, "which .cu or .ptx file is to be run?");
     if (grid_.empty() || block_.empty()) {
       return fail(Errc::InvalidArgument,
                   "--grid and --block say how many blocks of how many threads");
@@ -212,7 +219,7 @@ class VmCommand final : public Command {
                                              budget_ = "4294967296", arch_ = "compute_80";
   std::vector<std::string> arguments_, saves_;
   int shared_ = 0, schedules_ = 1, trace_limit_ = 10'000, threads_ = 0, deadline_ = 600;
-  bool counters_ = false, exact_ = false;
+  bool counters_ = false, exact_ = false, coverage_ = false;
 };
 
 }  // namespace

@@ -120,7 +120,7 @@ std::string operands_of(std::string_view pattern, const std::vector<std::string>
 }
 
 std::string version_for(std::string_view target) {
-  return target.starts_with("sm_1") ? "8.7" : "8.5";
+  return target.starts_with("sm_1") ? "8.8" : "8.5";
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ Status Lowering::by_name(In in, const std::string& name) {
   const auto wanted = static_cast<std::size_t>(
       std::count_if(widths.begin(), widths.end(), [](auto w) { return w != 0; }));
   if (in.operands.size() != wanted)
-    return malformed(in, fmt::format("{} operands, {} wanted", in.operands.size(), wanted));
+    return unsupported(in, fmt::format("{} operands, {} are known", in.operands.size(), wanted));
   const bool two_types = in.ast->base() == "cvt" || in.ast->base() == "slct";
   const Type from = type_modifier(*in.ast);
   const Type to = two_types ? type_modifier(*in.ast, 1) : from;
