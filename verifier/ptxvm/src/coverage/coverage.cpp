@@ -168,10 +168,12 @@ std::vector<InstructionForm> coverage() {
       for (const std::string& opcode : alternatives(pattern.opcode, '{', ',', '}')) {
         InstructionForm form;
         form.family = pattern.family;
-        form.group = pattern.opcode;
+        form.group = pattern.shown.empty() ? pattern.opcode : pattern.shown;
         form.opcode = opcode;
         const std::string written = operands_of(operands, split(opcode, '.'));
         form.statement = opcode + (written.empty() ? "" : " " + written) + ";";
+        form.name =
+            pattern.shown.empty() ? opcode : form.statement.substr(0, form.statement.size() - 1);
         form.target = pattern.target;
         form.ptx_version = version_for(pattern.target);
         const auto program = load(module_of(form));

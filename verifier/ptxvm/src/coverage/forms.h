@@ -16,7 +16,8 @@ struct FormPattern {
   std::string_view family;
   std::string_view opcode;
   std::string_view operands;
-  std::string_view target = "sm_75";
+  std::string_view target = "sm_75";  // the first that has it
+  std::string_view shown = {};        // in tables, where the opcode does not say it all
 };
 
 std::span<const FormPattern> form_patterns() noexcept;

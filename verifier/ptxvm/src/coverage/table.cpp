@@ -49,7 +49,7 @@ std::string coverage_table() {
         append(refused, group.pattern);
       } else {
         for (const InstructionForm* form : group.forms) {
-          append(form->runs() ? runs : refused, form->opcode);
+          append(form->runs() ? runs : refused, form->name);
         }
       }
     }

@@ -14,6 +14,7 @@ struct InstructionForm {
   std::string family;       // "integer arithmetic"
   std::string group;        // what is listed together: "add.{s16,u16,s32,u32,s64,u64}"
   std::string opcode;       // "add.s16"
+  std::string name;         // the opcode, with operands where it does not say it all
   std::string statement;    // "add.s16 %h1, %h2, %h3;"
   std::string target;       // the first that has it: "sm_75"
   std::string ptx_version;  // "9.0"
