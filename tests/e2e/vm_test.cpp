@@ -36,6 +36,11 @@ __global__ void half_barrier(int* out) {
 }
 __global__ void spin(volatile int* flag) { while (*flag == 0) {} }
 __global__ void writes(float* x) { x[threadIdx.x] = 1; }
+__global__ void racy(const float* x, float* y) {
+  __shared__ float tile[64];
+  tile[threadIdx.x] = x[threadIdx.x];
+  y[threadIdx.x] = tile[63 - threadIdx.x];
+}
 __global__ void conflicts(float* y) {
   __shared__ float tile[32 * 32];
   tile[threadIdx.x * 32] = 1;
@@ -137,13 +142,18 @@ TEST_F(Vm, EveryKindOfFindingEndsWithOne) {
   EXPECT_THAT(kinds(vm("writes", "1", "32", {"null"}, {"--json"})), HasSubstr("invalid_address"));
   EXPECT_THAT(kinds(vm("spin", "1", "32", {"zeros:i32:1"}, {"--json", "--budget", "100000"})),
               HasSubstr("watchdog"));
-  EXPECT_THAT(kinds(vm("writes", "1", "32",
-                       {
-                           "arg:0+2",
-                       },
-                       {"--json"})),
-              "no document")
-      << "no array to share";
+  EXPECT_THAT(
+      kinds(vm("vadd", "1", "32", {"ones:f32:99", "arg:0+2", "uninit:f32:32", "32"}, {"--json"})),
+      HasSubstr("misaligned"));
+}
+
+TEST_F(Vm, ARaceIsShownFromBothSides) {
+  const Ended ended = vm("racy", "1", "64", {"iota:f32:64", "uninit:f32:64"});
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  for (const char* part : {"race", "tile[threadIdx.x] = x[threadIdx.x];",
+                           "y[threadIdx.x] = tile[63 - threadIdx.x];", "Nothing orders it after"}) {
+    EXPECT_THAT(ended.out, HasSubstr(part));
+  }
 }
 
 TEST_F(Vm, SchedulesShowWhatDependsOnTheOrder) {
