@@ -32,6 +32,12 @@ enum class Type : std::uint8_t {
   E5M2x2,
   E4M3,
   E5M2,
+  E2M1x2,
+  E2M3x2,
+  E3M2x2,
+  UE8M0x2,
+  U16x2,
+  S16x2,
   Pred,
   Opaque,
 };

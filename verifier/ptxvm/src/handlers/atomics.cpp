@@ -121,8 +121,11 @@ struct AddF32 {
     return bit_cast<u32>(canonical(shared ? x + y : flush(flush(x) + flush(y))));
   }
 };
-struct AddF64 {
-  static u64 f(u64 old, u64 b, u64, bool) {
+struct AddF64 {  // in global memory a NaN that goes in comes out as it is
+  static u64 f(u64 old, u64 b, u64, bool shared) {
+    constexpr u64 kInfinity = u64{0x7ff} << 52, kMagnitude = ~(u64{1} << 63);
+    if (!shared && (old & kMagnitude) > kInfinity) return old;
+    if (!shared && (b & kMagnitude) > kInfinity) return b;
     return bit_cast<u64>(bit_cast<double>(old) + bit_cast<double>(b));
   }
 };

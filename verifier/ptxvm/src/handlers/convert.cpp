@@ -35,6 +35,9 @@ template <Round round>
 struct Integral64 {
   static double f(double a) { return to_integral<round>(a); }
 };
+struct Copy {  // keeps a NaN's bits
+  static u32 f(u32 a) { return a; }
+};
 template <bool Ftz, bool Sat>
 struct Same32 {
   static float f(float a) { return out32<Ftz, Sat>(in32<Ftz>(a)); }
@@ -91,7 +94,7 @@ void register_convert(Registry& r) {
   add_integral<Round::Zero>(r, "rzi", "rzi.ftz", "rzi.sat", "rzi.ftz.sat");
   add_integral<Round::Down>(r, "rmi", "rmi.ftz", "rmi.sat", "rmi.ftz.sat");
   add_integral<Round::Up>(r, "rpi", "rpi.ftz", "rpi.sat", "rpi.ftz.sat");
-  add_unary<float, float, Same32<false, false>>(r, "cvt", "", "f32.f32");
+  add_unary<u32, u32, Copy>(r, "cvt", "", "f32.f32");
   add_unary<float, float, Same32<true, false>>(r, "cvt", "ftz", "f32.f32");
   add_unary<float, float, Same32<false, true>>(r, "cvt", "sat", "f32.f32");
   add_unary<float, float, Same32<true, true>>(r, "cvt", "ftz.sat", "f32.f32");

@@ -82,7 +82,7 @@ const Ins* mma_float(Warp& w, const Ins* ins) {
       p.c[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2] = value;
     }
   }
-  constexpr Model kModel{K < 16 ? K : 16, EA::lowest, EB::lowest, HalfAccumulator};
+  constexpr Model kModel{EA::by_pairs ? K / 2 : K < 16 ? K : 16, EA::lowest, EB::lowest, HalfAccumulator};
   if (EA::by_pairs && !w.exact_matrix) {
     // The products are summed from zero; C is added after, rounding to nearest.
     float c[M][8];

@@ -335,6 +335,7 @@ void register_half(Registry& r) {
   add_arithmetic<F16, true, Clamp::Sat>(r, "ftz.sat");
   add_arithmetic<BF16, false, Clamp::None>(r, "");
   add_op<F16, false, Clamp::Relu, 3, Fma>(r, "fma", "relu");
+  add_op<F16, true, Clamp::Relu, 3, Fma>(r, "fma", "ftz.relu");
   add_op<BF16, false, Clamp::Relu, 3, Fma>(r, "fma", "relu");
   add_other<F16, false>(r, "", "NaN", "xorsign.abs", "NaN.xorsign.abs");
   add_other<F16, true>(r, "ftz", "ftz.NaN", "ftz.xorsign.abs", "ftz.NaN.xorsign.abs");

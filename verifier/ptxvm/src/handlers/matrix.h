@@ -34,7 +34,7 @@ inline s32 exponent_of(float x, s32 lowest) {
   return x == 0 ? -1024 : e < lowest ? lowest : e;
 }
 
-/// The result of a step from the exact, finite sum. f16 results that vanish are +0.
+/// The result of a step from the exact, finite sum. What vanishes is +0.
 template <Model model>
 float finish_sum(double sum) {
   if constexpr (model.half) {
@@ -42,6 +42,7 @@ float finish_sum(double sum) {
     return r == 0 ? 0.0f : r;
   } else {
     const float nearest = static_cast<float>(sum);
+    if (nearest == 0) return 0.0f;
     const double magnitude = __builtin_fabs(sum);
     const bool away = __builtin_fabs(static_cast<double>(nearest)) > magnitude && magnitude < 0x1p128;
     return away ? bit_cast<float>(bit_cast<u32>(nearest) - 1) : nearest;

@@ -11,9 +11,9 @@ std::uint64_t align_up(std::uint64_t value, std::uint64_t to) { return (value + 
 
 // Instructions at which a warp may have to wait: a guard on them becomes a branch around them.
 bool may_wait(const Instruction& in) {
-  static constexpr std::array<std::string_view, 12> kBases{
-      "bar", "barrier",  "shfl",     "vote",  "match", "redux",
-      "mma", "ldmatrix", "stmatrix", "elect", "wmma",  "call"};
+  static constexpr std::array<std::string_view, 13> kBases{
+      "bar",      "barrier",  "shfl",  "vote", "match", "redux",    "mma",
+      "ldmatrix", "stmatrix", "elect", "wmma", "call",  "movmatrix"};
   return std::find(kBases.begin(), kBases.end(), in.base()) != kBases.end();
 }
 

@@ -42,6 +42,7 @@ Status Lowering::alu(In in) {
   if (base == "bfi") return bit_field_insert(in);
   if (base == "lop3") return lop3(in);
   if (has_directed_rounding(ast)) return directed(in);
+  if (base == "cvt") return convert(in);
   return by_name(in, canonical_name(ast));
 }
 
@@ -117,6 +118,11 @@ Result<Lowering::Location> Lowering::compare(In in, Type type, const std::string
         KW_RETURN_IF_ERROR(emit3(in, "$resize.b32.b16", part, part));
       }
       values[i] = part;
+    }
+    if (ftz && (type == Type::F16 || type == Type::F16x2)) {
+      const Location flushed = scratch();
+      KW_RETURN_IF_ERROR(emit3(in, "$flush.f16", flushed, values[i]));
+      values[i] = flushed;
     }
     const Location wide = scratch();
     const bool bf = type == Type::BF16 || type == Type::BF16x2;
@@ -229,18 +235,29 @@ Status Lowering::bit_field_insert(In in) {
   return {};
 }
 
+// lop3.b32 d, a, b, c, table; or lop3.OP.b32 d|p, a, b, c, table, q, where p = (d != 0) OP q.
 Status Lowering::lop3(In in) {
-  if (in.operands.size() != 5 || in.operands[4].kind != Operand::Kind::Integer ||
-      in.ast->opcode != "lop3.b32") {
+  const std::string& opcode = in.ast->opcode;
+  const bool combines = opcode == "lop3.or.b32" || opcode == "lop3.and.b32";
+  if (in.operands.size() != (combines ? 6u : 5u) || in.operands[4].kind != Operand::Kind::Integer ||
+      (!combines && opcode != "lop3.b32") ||
+      (combines && in.operands[0].kind != Operand::Kind::Pair)) {
     return unsupported(in);
   }
-  KW_ASSIGN(const Location d, destination(in, in.operands[0], 4, Type::B32));
-  KW_ASSIGN(const Location a, source(in, in.operands[1], 4, Type::B32));
-  KW_ASSIGN(const Location b, source(in, in.operands[2], 4, Type::B32));
-  KW_ASSIGN(const Location c, source(in, in.operands[3], 4, Type::B32));
-  KW_RETURN_IF_ERROR(emit3(in, "$lop3", d, a, b, c));
+  const Operand& result = combines ? in.operands[0].elements[0] : in.operands[0];
+  KW_ASSIGN(const Location d, destination(in, result, 4, Type::B32));
+  std::array<Location, 3> sources{};
+  for (std::size_t i = 0; i < 3; ++i) {
+    KW_ASSIGN(sources[i], source(in, in.operands[i + 1], 4, Type::B32));
+  }
+  KW_RETURN_IF_ERROR(emit3(in, "$lop3", d, sources[0], sources[1], sources[2]));
   out_.code.back().x = static_cast<std::uint32_t>(in.operands[4].value & 0xff);
-  return {};
+  if (!combines) return {};
+  const Location nonzero = scratch();
+  KW_RETURN_IF_ERROR(emit3(in, "setp.ne.u32", nonzero, d, constant(0, 4)));
+  KW_ASSIGN(const Location q, source(in, in.operands[5], 1, Type::Pred));
+  KW_ASSIGN(const Location p, destination(in, in.operands[0].elements[1], 1, Type::Pred));
+  return emit3(in, opcode == "lop3.or.b32" ? "or.pred" : "and.pred", p, nonzero, q);
 }
 
 }  // namespace kw::ptxvm

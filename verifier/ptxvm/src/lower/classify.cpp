@@ -19,6 +19,7 @@ constexpr std::array kByBase{
     Row{"trap", InstructionClass::Control},
     Row{"bar", InstructionClass::Barrier},
     Row{"barrier", InstructionClass::Barrier},
+    Row{"mbarrier", InstructionClass::Barrier},
     Row{"membar", InstructionClass::Barrier},
     Row{"fence", InstructionClass::Barrier},
     Row{"shfl", InstructionClass::WarpOp},

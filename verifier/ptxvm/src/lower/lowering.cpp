@@ -170,13 +170,18 @@ Status Lowering::plain(In in) {
   if (is({"st", "stu"})) return load_store(in, true);
   if (base == "atom") return atomic(in, true);
   if (base == "red") return atomic(in, false);
+  if (base == "cp" && ast.modifiers.size() > 2 && ast.modifiers[2] == "mbarrier")
+    return copy_arrival(in);
   if (base == "cp") return async_copy(in);
+  if (base == "mbarrier") return mbarrier(in);
+  if (base == "wmma") return wmma(in);
   if (base == "mov") return mov(in);
   if (base == "cvta") return cvta(in);
   if (base == "isspacep") return isspacep(in);
   if (is({"bar", "barrier"})) return barrier(in);
   if (is({"shfl", "vote", "match", "redux", "elect", "activemask"})) return warp_op(in);
-  if (is({"ldmatrix", "stmatrix", "mma", "wmma", "movmatrix"})) return matrix(in);
+  if (is({"ldmatrix", "stmatrix", "mma", "movmatrix"})) return matrix(in);
+  if (ast.has("tensormap")) return unsupported(in);
   if (is({"membar", "fence"})) {
     return emit(in, "$fence").map([&](Ins* ins) { ins->z = ast.has("cta") ? 0 : 1; });
   }

@@ -2,7 +2,9 @@
 // From flattened PTX to executor code: picks a handler for every instruction, places its operands.
 
 #include <initializer_list>
+#include <array>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,19 +70,26 @@ class Lowering {
                            const Operand& b, unsigned half);
   Status bit_field_insert(In in);
   Status lop3(In in);
+  // convert.cpp
+  Status convert(In in);
   // move.cpp
   Status mov(In in);
   Status cvta(In in);
   Status isspacep(In in);
   Status special(In in, const std::string& name, Location d, std::uint32_t bytes);
   // memory.cpp
-  Status load_store(In in, bool store);
-  Status atomic(In in, bool has_result);
-  Status async_copy(In in);
   struct Place {
     std::uint32_t space;
     std::string name;  // of the handler's space
   };
+  Status load_store(In in, bool store);
+  Status atomic(In in, bool has_result);
+  Status async_copy(In in);
+  Status vector_atomic(In in, bool has_result, const std::string& op, Type type, const Address& at,
+                       const Place& where);
+  // mbarrier.cpp
+  Status mbarrier(In in);
+  Status copy_arrival(In in);
   Result<Place> place(In in, const Address& at) const;
   // warp.cpp
   Status warp_op(In in);
@@ -89,6 +98,12 @@ class Lowering {
   Status matrix(In in);
   Status ldmatrix(In in, bool store);
   Status mma(In in);
+  Status quad_mma(In in, const std::vector<Type>& types);
+  // wmma.cpp
+  Status wmma(In in);
+  Status wmma_mma(In in);
+  Status registers_of(In in, const Operand& op, std::uint32_t bytes, bool result,
+                      std::uint32_t* count);
 
   InstructionClass classify(In in) const;
 

@@ -74,7 +74,10 @@ Status Lowering::mma(In in) {
       return unsupported(in);
     }
   }
-  if (types.size() != 4 || in.operands.size() != 4 || types[0] != types[3]) return unsupported(in);
+  if (types.size() != 4 || in.operands.size() != 4) return unsupported(in);
+  if (shape == "m8n8k4" && types[1] == Type::F16 && types[2] == Type::F16)
+    return quad_mma(in, types);
+  if (types[0] != types[3]) return unsupported(in);
   if (!ast.has("row") || !ast.has("col")) return unsupported(in);
   const std::string name = fmt::format("$mma.{}.{}.{}.{}", shape, type_name(types[0]),
                                        type_name(types[1]), type_name(types[2]));
@@ -111,6 +114,30 @@ Status Lowering::mma(In in) {
   KW_ASSIGN(Ins* const ins, emit(in, name));
   ins->extra = extra;
   ins->z = saturate ? 1 : 0;
+  return {};
+}
+
+// mma.sync.aligned.m8n8k4.ALAYOUT.BLAYOUT.D.f16.f16.C
+Status Lowering::quad_mma(In in, const std::vector<Type>& types) {
+  std::vector<std::string> layouts;
+  for (const std::string& m : in.ast->modifiers) {
+    if (m == "row" || m == "col") layouts.push_back(m);
+  }
+  const bool half_c = types[3] == Type::F16, half_d = types[0] == Type::F16;
+  if (layouts.size() != 2 || (!half_c && types[3] != Type::F32) ||
+      (!half_d && types[0] != Type::F32) || (half_d && !half_c))
+    return unsupported(in);
+  const auto extra = static_cast<std::uint32_t>(out_.extra.size());
+  const std::array<std::uint32_t, 4> wanted{half_d ? 4u : 8u, 2, 2, half_c ? 4u : 8u};
+  for (std::size_t i = 0; i < 4; ++i) {
+    std::uint32_t count = 0;
+    KW_RETURN_IF_ERROR(registers_of(in, in.operands[i], 4, i == 0, &count));
+    if (count != wanted[i]) return malformed(in, "the registers do not match the shape");
+  }
+  KW_ASSIGN(Ins* const ins, emit(in, "$mma.m8n8k4"));
+  ins->extra = extra;
+  ins->z = (layouts[0] == "row" ? 1u : 0u) | (layouts[1] == "col" ? 2u : 0u) | (half_c ? 4u : 0u) |
+           (half_d ? 8u : 0u);
   return {};
 }
 

@@ -76,9 +76,14 @@ Status Lowering::load_store(In in, bool store) {
       return unsupported(in);
     }
   }
+  const Operand& value = in.operands[store ? 1 : 0];
+  const bool whole = type == Type::B128 && count == 1;  // moved as two halves
+  if (whole) {
+    type = Type::B64;
+    count = 2;
+  }
   const std::uint32_t bytes = size_of(type);
   if (bytes == 0 || bytes > 8) return unsupported(in);
-  const Operand& value = in.operands[store ? 1 : 0];
   KW_ASSIGN(const Address at, address(in, in.operands[store ? 0 : 1]));
   std::vector<const Operand*> elements;
   if (value.kind == Operand::Kind::Vector) {
@@ -86,7 +91,8 @@ Status Lowering::load_store(In in, bool store) {
   } else {
     elements.push_back(&value);
   }
-  if (elements.size() != count) return malformed(in, "the vector's length does not match");
+  if (!whole && elements.size() != count)
+    return malformed(in, "the vector's length does not match");
   const std::uint32_t lane_size = bytes == 1 ? 2 : bytes;
   const bool sign = is_signed(type) && !store && bytes == 1;
   const std::string shape = bytes == 1 ? (sign ? "s8" : "u8") : fmt::format("b{}", 8 * bytes);
@@ -95,6 +101,7 @@ Status Lowering::load_store(In in, bool store) {
       at.symbol >= 0 && kernel_.symbols[static_cast<std::size_t>(at.symbol)].kind ==
                             FlatSymbol::Kind::KernelParameter;
   if (kernel_parameter) {
+    if (whole) return unsupported(in);
     if (store) return unsupported(in, "store to a kernel parameter");
     const std::uint64_t begin =
         kernel_.symbols[static_cast<std::size_t>(at.symbol)].offset + at.offset;
@@ -112,7 +119,18 @@ Status Lowering::load_store(In in, bool store) {
 
   KW_ASSIGN(const Place where, place(in, at));
   std::array<Location, 4> registers{};
-  for (std::uint32_t v = 0; v < count; ++v) {
+  Location wide = 0;
+  if (whole) {
+    registers[0] = scratch();
+    registers[1] = scratch();
+    if (store) {
+      KW_ASSIGN(wide, source(in, value, 16, Type::B128));
+      KW_RETURN_IF_ERROR(emit3(in, "$unpack.2x64", wide, registers[0], registers[1]));
+    } else {
+      KW_ASSIGN(wide, destination(in, value, 16, Type::B128));
+    }
+  }
+  for (std::uint32_t v = 0; v < count && !whole; ++v) {
     if (store) {
       KW_ASSIGN(registers[v], source(in, *elements[v], lane_size, type));
     } else {
@@ -139,6 +157,7 @@ Status Lowering::load_store(In in, bool store) {
                             (store ? AccessBits::kStore : 0u) | (sign ? AccessBits::kSigned : 0u) |
                                 (narrow ? AccessBits::kAddress32 : 0u) | order_bits(ast));
   ins->cache = out_.cache_slots++;
+  if (whole && !store) return emit3(in, "$pack.2x64", wide, registers[0], registers[1]);
   return {};
 }
 
@@ -148,9 +167,12 @@ Status Lowering::atomic(In in, bool has_result) {
                                                          "exch", "cas", "inc", "dec", "sub"};
   std::string op;
   Type type = Type::None;
+  bool vector = false;
   for (std::size_t i = 1; i < ast.modifiers.size(); ++i) {
     const std::string& m = ast.modifiers[i];
-    if (std::find(kOps.begin(), kOps.end(), m) != kOps.end()) {
+    if (m == "v2" || m == "v4" || m == "v8") {
+      vector = true;
+    } else if (std::find(kOps.begin(), kOps.end(), m) != kOps.end()) {
       op = m;
     } else if (const Type t = type_from_name(m); t != Type::None) {
       type = t;
@@ -165,6 +187,7 @@ Status Lowering::atomic(In in, bool has_result) {
     return malformed(in, "wrong operands");
   KW_ASSIGN(const Address at, address(in, in.operands[first]));
   KW_ASSIGN(const Place where, place(in, at));
+  if (vector) return vector_atomic(in, has_result, op, type, at, where);
   Location d = scratch();
   if (has_result) {
     KW_ASSIGN(d, destination(in, in.operands[0], bytes, type));
@@ -182,6 +205,42 @@ Status Lowering::atomic(In in, bool has_result) {
                                (at.narrow ? AccessBits::kAddress32 : 0u) | order_bits(ast));
   ins.z = has_result && in.operands[0].kind != Operand::Kind::Sink ? 1 : 0;
   ins.cache = out_.cache_slots++;
+  return {};
+}
+
+// Each element is an atomic of its own (PTX ISA, "atom": vector operations are not atomic as a
+// whole).
+Status Lowering::vector_atomic(In in, bool has_result, const std::string& op, Type type,
+                               const Address& at, const Place& where) {
+  const std::size_t first = has_result ? 1 : 0;
+  const Operand& values = in.operands[first + 1];
+  const std::size_t count = values.elements.size();
+  const bool sink = has_result && in.operands[0].kind == Operand::Kind::Sink;
+  if (values.kind != Operand::Kind::Vector || count > 8 || count == 0 ||
+      (has_result && !sink && in.operands[0].elements.size() != count))
+    return malformed(in, "the vectors' lengths do not match");
+  const std::uint32_t bytes = size_of(type);
+  for (std::size_t i = 0; i < count; ++i) {
+    scratch_used_ = 0;
+    Location d = scratch();
+    if (has_result && !sink) {
+      const Operand& to = in.operands[0].elements[i];
+      for (std::size_t later = i + 1; later < count; ++later) {
+        if (to.reg >= 0 && values.elements[later].reg == to.reg)
+          return unsupported(in, "a result that is also a later source");
+      }
+      KW_ASSIGN(d, destination(in, to, bytes, type));
+    }
+    KW_ASSIGN(const Location b, source(in, values.elements[i], bytes, type));
+    KW_RETURN_IF_ERROR(
+        emit3(in, fmt::format("$atom.{}.{}", op, type_name(type)), d, at.base, b, b));
+    Ins& ins = out_.code.back();
+    ins.imm = at.offset + i * bytes;
+    ins.y = AccessBits::pack(bytes, 1, where.space,
+                             AccessBits::kStore | (at.narrow ? AccessBits::kAddress32 : 0u));
+    ins.z = has_result && !sink ? 1 : 0;
+    ins.cache = out_.cache_slots++;
+  }
   return {};
 }
 
