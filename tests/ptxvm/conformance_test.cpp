@@ -30,7 +30,9 @@ const std::map<std::string, std::uint64_t>& recorded() {
 }
 
 // One test per first letter group keeps each below a second.
-std::string family_of(const conformance::Case& c) { return c.name.substr(0, c.name.find_first_of(". ")); }
+std::string family_of(const conformance::Case& c) {
+  return c.name.substr(0, c.name.find_first_of(". "));
+}
 
 class PtxVmConformance : public testing::TestWithParam<std::string> {};
 

@@ -19,11 +19,12 @@ class Driver {
     const bool found = find(init_, "cuInit") && find(device_, "cuDeviceGet") &&
                        find(retain_, "cuDevicePrimaryCtxRetain") &&
                        find(current_, "cuCtxSetCurrent") && find(load, "cuModuleLoadData") &&
-                       find(unload, "cuModuleUnload") && find(function, "cuModuleGetFunction") &&
-                       find(launch_, "cuLaunchKernel") && find(synchronize, "cuCtxSynchronize") &&
-                       find(allocate, "cuMemAlloc_v2") && find(upload, "cuMemcpyHtoD_v2") &&
-                       find(download, "cuMemcpyDtoH_v2") && find(set, "cuMemsetD8_v2") &&
-                       find(name_, "cuDeviceGetName") && find(version_, "cuDriverGetVersion");
+                       find(load_with_, "cuModuleLoadDataEx") && find(unload, "cuModuleUnload") &&
+                       find(function, "cuModuleGetFunction") && find(launch_, "cuLaunchKernel") &&
+                       find(synchronize, "cuCtxSynchronize") && find(allocate, "cuMemAlloc_v2") &&
+                       find(upload, "cuMemcpyHtoD_v2") && find(download, "cuMemcpyDtoH_v2") &&
+                       find(set, "cuMemsetD8_v2") && find(name_, "cuDeviceGetName") &&
+                       find(version_, "cuDriverGetVersion");
     void* context = nullptr;
     return found && init_(0) == 0 && device_(&ordinal_, 0) == 0 &&
            retain_(&context, ordinal_) == 0 && current_(context) == 0;
@@ -31,6 +32,12 @@ class Driver {
 
   int launch(void* f, unsigned grid, unsigned block, void** arguments) {
     return launch_(f, grid, 1, 1, block, 1, 1, 0, nullptr, arguments, nullptr);
+  }
+  /// As load, with the driver's compiler at optimisation level 0 to 4.
+  int load_at_level(void** module, const void* image, unsigned level) {
+    int option = 7;  // CU_JIT_OPTIMIZATION_LEVEL
+    void* value = reinterpret_cast<void*>(static_cast<std::size_t>(level));
+    return load_with_(module, image, 1, &option, &value);
   }
   void device_name(char* out, int size) { name_(out, size, ordinal_); }
   int driver_version() {
@@ -61,6 +68,7 @@ class Driver {
   int (*device_)(int*, int) = nullptr;
   int (*retain_)(void**, int) = nullptr;
   int (*current_)(void*) = nullptr;
+  int (*load_with_)(void**, const void*, unsigned, int*, void**) = nullptr;
   int (*name_)(char*, int, int) = nullptr;
   int (*version_)(int*) = nullptr;
   int (*launch_)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,

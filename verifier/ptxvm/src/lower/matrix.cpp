@@ -127,6 +127,8 @@ Status Lowering::quad_mma(In in, const std::vector<Type>& types) {
   if (layouts.size() != 2 || (!half_c && types[3] != Type::F32) ||
       (!half_d && types[0] != Type::F32) || (half_d && !half_c))
     return unsupported(in);
+  // An H100's sums of this form are not understood.
+  if (half_d && layouts[0] == "row" && layouts[1] == "row") return unsupported(in);
   const auto extra = static_cast<std::uint32_t>(out_.extra.size());
   const std::array<std::uint32_t, 4> wanted{half_d ? 4u : 8u, 2, 2, half_c ? 4u : 8u};
   for (std::size_t i = 0; i < 4; ++i) {
