@@ -49,9 +49,14 @@ Status Lowering::mbarrier(In in) {
   KW_RETURN_IF_ERROR(emit3(in, name, d, at.base, b));
   Ins& ins = out_.code.back();
   ins.imm = at.offset;
+  // Arriving releases and waiting acquires, unless .relaxed is asked for.
+  std::uint32_t order = arrives || tests ? AccessBits::kStrong : 0u;
+  if (!ast.has("relaxed") && arrives) order |= AccessBits::kRelease;
+  if (!ast.has("relaxed") && tests) order |= AccessBits::kAcquire;
+  if (op != "init" && op != "inval") order |= AccessBits::kStrong | AccessBits::kAtomic;
   ins.y = AccessBits::pack(
       8, 1, where.space,
-      (tests ? 0u : AccessBits::kStore) | (at.narrow ? AccessBits::kAddress32 : 0u));
+      (tests ? 0u : AccessBits::kStore) | (at.narrow ? AccessBits::kAddress32 : 0u) | order);
   if (arrives) {
     ins.z = (has_result && ops[0].kind != Operand::Kind::Sink ? 1u : 0u) |
             (ast.has("expect_tx") ? 2u : 0u) | (op == "arrive_drop" ? 4u : 0u);
@@ -70,7 +75,8 @@ Status Lowering::copy_arrival(In in) {
   ins.imm = at.offset;
   ins.x = in.ast->has("noinc") ? 1 : 0;
   ins.y = AccessBits::pack(8, 1, where.space,
-                           AccessBits::kStore | (at.narrow ? AccessBits::kAddress32 : 0u));
+                           AccessBits::kStore | AccessBits::kStrong | AccessBits::kAtomic |
+                               AccessBits::kRelease | (at.narrow ? AccessBits::kAddress32 : 0u));
   ins.cache = out_.cache_slots++;
   return {};
 }

@@ -237,7 +237,8 @@ Status Lowering::vector_atomic(In in, bool has_result, const std::string& op, Ty
     Ins& ins = out_.code.back();
     ins.imm = at.offset + i * bytes;
     ins.y = AccessBits::pack(bytes, 1, where.space,
-                             AccessBits::kStore | (at.narrow ? AccessBits::kAddress32 : 0u));
+                             AccessBits::kStore | AccessBits::kStrong | AccessBits::kAtomic |
+                                 (at.narrow ? AccessBits::kAddress32 : 0u) | order_bits(*in.ast));
     ins.z = has_result && !sink ? 1 : 0;
     ins.cache = out_.cache_slots++;
   }
