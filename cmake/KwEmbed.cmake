@@ -48,13 +48,15 @@ foreach(file ${FILES})
   set(literal "")
   while(position LESS length)
     string(SUBSTRING "${text}" ${position} 12000 piece)
-    string(APPEND literal "R\"kw(${piece})kw\"\n")
+    string(APPEND literal "\nR\"kw(${piece})kw\"")
     math(EXPR position "${position} + 12000")
   endwhile()
   if(literal STREQUAL "")
     set(literal "\"\"")
   endif()
-  string(APPEND body "    {\"${base}\",\n${literal}},\n")
+  # With a suffix the length is known: without one it would be counted in a constant expression, whose
+  # steps compilers limit.
+  string(APPEND body "    {\"${base}\",${literal}sv},\n")
 endforeach()
 file(WRITE ${OUTPUT} "// Made by KwEmbed.cmake.
 #include <span>
@@ -64,6 +66,7 @@ file(WRITE ${OUTPUT} "// Made by KwEmbed.cmake.
 namespace ${namespace} {
 std::span<const kw::EmbeddedFile> ${name}();
 std::span<const kw::EmbeddedFile> ${name}() {
+  using namespace std::string_view_literals;
   static constexpr kw::EmbeddedFile kFiles[] = {
 ${body}  };
   return kFiles;
