@@ -68,7 +68,7 @@ inline __attribute__((always_inline)) bool read_window_as(const WindowState& k, 
   const auto here = [&](unsigned i) -> u32 { return Holes ? first[i] != kNobody : 1u; };
   u32 bad = 0;
   const auto check = [&](const Stamp* t, const u32* who) {
-    _Pragma("GCC ivdep") for (unsigned i = 0; i < n; ++i) {
+    KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
       u32 good = k.in_order(t[i], who[i], first[i]);
       if (Multiple) good &= k.in_order(t[i], who[i], last[i]);
       bad |= here(i) & (good ^ 1u);
@@ -83,18 +83,18 @@ inline __attribute__((always_inline)) bool read_window_as(const WindowState& k, 
   Stamp* const r = s.read + at;
   u32* const reader = s.reader + at;
   u32 fresh = 0;
-  _Pragma("GCC ivdep") for (unsigned i = 0; i < n; ++i) fresh |= here(i) & k.fresh(r[i]);
+  KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) fresh |= here(i) & k.fresh(r[i]);
   s.has_read = true;
   Stamp* const r2 = s.read2 + at;
   u32* const reader2 = s.reader2 + at;
   if (fresh == 0) {
-    _Pragma("GCC ivdep") for (unsigned i = 0; i < n; ++i) {
+    KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
       r[i] = here(i) ? k.now : r[i];
       reader[i] = here(i) ? k.me | first[i] : reader[i];
     }
     if (Multiple) {
       s.has_read2 = true;
-      _Pragma("GCC ivdep") for (unsigned i = 0; i < n; ++i) {
+      KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
         const u32 put =
             here(i) & static_cast<u32>(first[i] != last[i]) & ((k.fresh(r2[i]) & r2[i] & 1u) ^ 1u);
         r2[i] = put != 0 ? k.now : r2[i];
@@ -105,13 +105,13 @@ inline __attribute__((always_inline)) bool read_window_as(const WindowState& k, 
   }
   if (block_sync) {
     u32 foreign = 0;
-    _Pragma("GCC ivdep") for (unsigned i = 0; i < n; ++i) {
+    KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
       foreign |= here(i) & k.fresh(r[i]) & static_cast<u32>(r[i] - k.block_lo > k.now - k.block_lo);
     }
     if (foreign != 0) return false;
   }
   s.has_read2 = true;
-  _Pragma("GCC ivdep") for (unsigned i = 0; i < n; ++i) {
+  KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
     const u32 replace = here(i) & k.in_order(r[i], reader[i], first[i]);
     const u32 foreign = static_cast<u32>(r[i] - k.block_lo > k.now - k.block_lo);
     const u32 other = foreign | static_cast<u32>(((reader[i] ^ k.me) & Who::kWarpMask) != 0);
@@ -146,7 +146,7 @@ inline __attribute__((always_inline)) bool write_window_as(const WindowState& k,
     for (unsigned i = 0; i < n; ++i) bad |= here(i) & static_cast<u32>(first[i] != touch.last[i]);
   }
   const auto check = [&](const Stamp* t, const u32* who) {
-    _Pragma("GCC ivdep") for (unsigned i = 0; i < n; ++i) bad |=
+    KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) bad |=
         here(i) & (k.in_order(t[i], who[i], first[i]) ^ 1u);
   };
   if (s.has_write) check(s.write + at, s.writer + at);
@@ -160,7 +160,7 @@ inline __attribute__((always_inline)) bool write_window_as(const WindowState& k,
   s.has_write = true;
   Stamp* const t = s.write + at;
   u32* const who = s.writer + at;
-  _Pragma("GCC ivdep") for (unsigned i = 0; i < n; ++i) {
+  KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
     t[i] = here(i) ? k.now : t[i];
     who[i] = here(i) ? k.me | first[i] : who[i];
   }
