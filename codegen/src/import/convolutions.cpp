@@ -1,6 +1,7 @@
 // Convolutions in one to three dimensions, plain and transposed, as contractions whose left operand
 // is an accessor into the image: no patch is ever copied.
 
+#include <algorithm>
 #include <numeric>
 
 #include "import/window.h"
@@ -106,8 +107,9 @@ Sums plain_sums(const Convolution& c) {
 
 /// d * inverse = 1 modulo m, for coprime d and m.
 std::int64_t inverse_modulo(std::int64_t d, std::int64_t m) {
+  if (m == 1) return 0;
   for (std::int64_t i = 1; i < m; ++i) {
-    if (d * i % m == 1 % m) return i;
+    if (d * i % m == 1) return i;
   }
   return 0;
 }
@@ -116,62 +118,86 @@ std::int64_t inverse_modulo(std::int64_t d, std::int64_t m) {
 struct Phased {
   Index o, tap, pixel;
   std::int64_t padded = 0;  // extent of o
-  std::vector<ScalarId> conditions;
+  std::optional<ScalarId> condition;
 };
 
-/// Output pixel o = pixel*stride - padding + tap*dilation. Where stride and dilation have no common
-/// divisor, all pixels of one phase (o mod stride) meet every stride-th tap from the same one on,
-/// so that phase and o/stride are variables of their own and no product is wasted.
+/// Output pixel o = pixel*stride - padding + tap*dilation, for coprime stride and dilation: all
+/// pixels of one phase (o mod stride) meet every stride-th tap from the same one on, so that phase
+/// and o/stride are variables of their own and no product is wasted.
 class Phases {
  public:
   Phases(Importer& im, Space& space, const Convolution& c, std::size_t d)
-      : im_(im), c_(c), d_(d), s_(c.stride[d]) {
-    coprime_ = std::gcd(s_, c.dilation[d]) == 1;
-    if (coprime_) {
-      phase_ = space.add(s_);
-      run_ = ceil_div(c.out[d], s_);
-    } else {
-      run_ = c.out[d];
-    }
-  }
-  std::int64_t run() const { return run_; }
+      : im_(im),
+        stride_(c.stride[d]),
+        padding_(c.padding[d]),
+        dilation_(c.dilation[d]),
+        kernel_(c.kernel[d]),
+        run_(ceil_div(c.out[d], c.stride[d])),
+        phase_(space.add(c.stride[d])) {}
 
-  /// `o` numbers the run, `tap` the taps that are tried.
-  std::int64_t taps() const { return coprime_ ? ceil_div(c_.kernel[d_], s_) : c_.kernel[d_]; }
+  std::int64_t run() const { return run_; }                         // pixels of a phase
+  std::int64_t taps() const { return ceil_div(kernel_, stride_); }  // that they may meet
+
   Phased at(const Index& o, const Index& step, const Shape& extents) const {
     Phased p;
-    const std::int64_t k = c_.kernel[d_], dilation = c_.dilation[d_];
-    if (coprime_) {
-      p.padded = run_ * s_;
-      p.o = o * s_ + phase_;
-      const std::int64_t inverse = inverse_modulo(dilation % s_, s_);
-      const Index first =
-          modulo((phase_ + Index(c_.padding[d_])) * (s_ == 1 ? 0 : inverse), s_, extents);
-      p.tap = first + step * s_;
-      if (taps() * s_ != k) p.conditions.push_back(in_range(im_, p.tap, 0, k, extents));
-      // o + padding - first*dilation is a multiple of the stride, whatever the phase.
-      const Index ahead = phase_ + Index(c_.padding[d_]);
-      p.pixel = o - step * dilation +
-                floor_div(dilation == 1 ? ahead : ahead - first * dilation, s_, extents);
-      return p;
-    }
-    p.padded = c_.out[d_];
-    p.o = o;
-    p.tap = Index(k - 1) - step;
-    const Index shifted = o + Index(c_.padding[d_] - (k - 1) * dilation) + step * dilation;
-    p.conditions.push_back(in_range(im_, modulo(shifted, s_, extents), 0, 1, extents));
-    p.pixel = floor_div(shifted, s_, extents);
+    p.padded = run_ * stride_;
+    p.o = o * stride_ + phase_;
+    const Index ahead = phase_ + Index(padding_);
+    const std::int64_t inverse = inverse_modulo(dilation_ % stride_, stride_);
+    const Index first = modulo(ahead * inverse, stride_, extents);
+    p.tap = first + step * stride_;
+    if (taps() * stride_ != kernel_) p.condition = in_range(im_, p.tap, 0, kernel_, extents);
+    // o + padding - first*dilation is a multiple of the stride, whatever the phase.
+    p.pixel = o - step * dilation_ +
+              floor_div(dilation_ == 1 ? ahead : ahead - first * dilation_, stride_, extents);
     return p;
   }
 
  private:
   Importer& im_;
-  const Convolution& c_;
-  std::size_t d_;
-  std::int64_t s_, run_ = 1;
-  bool coprime_ = true;
+  std::int64_t stride_, padding_, dilation_, kernel_, run_;
   Index phase_;
 };
+
+/// Where stride and dilation share a divisor g, only every g-th output pixel meets a tap, from
+/// `first` on; the others are the bias alone.
+struct Sparse {
+  std::int64_t every = 1, first = 0;
+};
+
+/// Divides the common divisors out of stride and dilation; `c` becomes the convolution of the
+/// pixels that are met.
+std::vector<Sparse> divide_out(Convolution& c) {
+  std::vector<Sparse> sparse(c.dims);
+  for (std::size_t d = 0; d < c.dims; ++d) {
+    const std::int64_t g = std::gcd(c.stride[d], c.dilation[d]);
+    const std::int64_t first = (g - c.padding[d] % g) % g;
+    if (g == 1) continue;
+    sparse[d] = {g, first};
+    c.stride[d] /= g;
+    c.dilation[d] /= g;
+    c.padding[d] = (c.padding[d] + first) / g;
+    c.out[d] = std::max<std::int64_t>(ceil_div(c.out[d] - first, g), 1);
+  }
+  return sparse;
+}
+
+/// The sums at an output point: zero where no tap meets it.
+E spread(Importer& im, const Lazy& sums, const std::vector<Sparse>& sparse, Importer::Point p) {
+  std::vector<ScalarId> conditions;
+  for (std::size_t d = 0; d < sparse.size(); ++d) {
+    const auto [every, first] = sparse[d];
+    if (every == 1) continue;
+    Index& o = p.at[2 + d];
+    const std::int64_t lift = (every - first) % every;
+    conditions.push_back(in_range(im, modulo(o + Index(lift), every, p.extents), 0, 1, p.extents));
+    o = floor_div(o + Index(lift), every, p.extents) - Index(first > 0 ? 1 : 0);
+  }
+  ScalarId value = im.at(sums, p);
+  const ScalarId zero = im.scalars().constant(0, im.scalars()[value].type);
+  for (const ScalarId condition : conditions) value = guarded(im, condition, value, zero);
+  return {&im, value};
+}
 
 Sums transposed_sums(Importer& im, const Convolution& c) {
   Sums s;
@@ -196,7 +222,7 @@ Sums transposed_sums(Importer& im, const Convolution& c) {
     s.weight.at.push_back(p.tap);
     s.store.push_back(p.o);
     s.shape.push_back(p.padded);
-    s.conditions.insert(s.conditions.end(), p.conditions.begin(), p.conditions.end());
+    if (p.condition) s.conditions.push_back(*p.condition);
   }
   s.extents = s.x.extents = s.weight.extents = space.extents;
   return s;
@@ -248,9 +274,11 @@ Status convolve(Importer& im, bool transposed) {
   c.out.assign(out.begin() + 2, out.end());
   KW_ASSIGN(const Lazy x, im.as_leaf(image));
   KW_ASSIGN(const Lazy w, im.as_leaf(weight));
+  const std::vector<Sparse> sparse = transposed ? divide_out(c) : std::vector<Sparse>{};
   const Sums sums = transposed ? transposed_sums(im, c) : plain_sums(c);
   const bool biased = im.has_input(2);
-  const bool direct = !biased && batched && sums.shape == out;
+  const bool dense = std::ranges::all_of(sparse, [](const Sparse& s) { return s.every == 1; });
+  const bool direct = !biased && batched && dense && sums.shape == out;
   KW_ASSIGN(const Lazy y, add_sums(im, sums, x, w, direct));
   if (direct) return {};
   std::optional<Lazy> bias;
@@ -260,7 +288,7 @@ Status convolve(Importer& im, bool transposed) {
   }
   return im.map_output(0, [&](Importer::Point p) -> Result<ScalarId> {
     if (!batched) p.at.insert(p.at.begin(), Index(0));
-    const E sum{&im, im.at(y, p)};
+    const E sum = spread(im, y, sparse, p);
     if (!bias) return sum.id;
     return (sum + E{&im, im.at(*bias, Importer::Point{{p.at[1]}, p.extents})}.to(sum.type())).id;
   });

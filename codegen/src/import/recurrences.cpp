@@ -157,10 +157,15 @@ Builder recurrence(Cell::Kind kind) {
       x = sides.size() == 1 ? sides[0] : joined(im, sides, 2, wide);
     }
     KW_RETURN_IF_ERROR(im.define(0, l.batch_first ? transposed(im, x) : x));
-    if (im.output_is_used(1)) KW_RETURN_IF_ERROR(im.define(1, stacked(im, last_h, h0.shape)));
-    if (lstm && im.output_is_used(2)) {
-      KW_RETURN_IF_ERROR(im.define(2, stacked(im, last_c, h0.shape)));
-    }
+    // Shape propagation of some exporters gives h_n and c_n an extra dimension of 1.
+    const auto state = [&](std::size_t output, const std::vector<Lazy>& last) -> Status {
+      const Shape& declared = im.output_value(output).shape;
+      if (count_of(declared) != count_of(h0.shape))
+        return im.refuse("a state {}", to_string(declared));
+      return im.define(output, reshaped(im, stacked(im, last, h0.shape), declared));
+    };
+    if (im.output_is_used(1)) KW_RETURN_IF_ERROR(state(1, last_h));
+    if (lstm && im.output_is_used(2)) KW_RETURN_IF_ERROR(state(2, last_c));
     return {};
   };
 }
