@@ -10,6 +10,7 @@
 
 #include "fakes/scripted_endpoint.h"
 #include "fakes/temp_dir.h"
+#include "kw/core/random.h"
 #include "kw/store/store.h"
 #include "program.h"
 #include "relu.h"
@@ -135,6 +136,37 @@ TEST_F(Cli, CtrlCStopsAtOnceAndTheSameCommandGoesOn) {
   const auto opened = store::Store::open(store());
   ASSERT_TRUE(opened);
   EXPECT_EQ((*opened)->spend("")->possibly_charged, 1);
+}
+
+TEST_F(Cli, CtrlCAtAnyMomentLosesNothing) {
+  const std::vector<std::string> arguments{"generate", kReluTask, "kernelbench:2/12@small",
+                                           "--device", "vm",      "--no-memory",
+                                           "--json",   "--store", store()};
+  RandomStream random(5, purpose("test.interrupt"));
+  int interrupted = 0;
+  for (int i = 0; i < 6; ++i) {
+    Program program(arguments);
+    const auto moment = std::chrono::milliseconds(static_cast<int>(900 * random.uniform()));
+    auto ended = program.wait(moment);
+    if (!ended) {
+      program.signal(SIGINT);
+      ended = program.wait(10s);
+    }
+    ASSERT_TRUE(ended) << "after " << moment.count() << " ms";
+    // Before the program is ready for it, the signal ends it as it ends any program.
+    const bool by_signal = ended->signal == SIGINT && ended->out.empty();
+    EXPECT_TRUE(by_signal || ended->code == 130 || ended->code == 0) << ended->code << ended->err;
+    interrupted += by_signal || ended->code == 130;
+  }
+  EXPECT_GT(interrupted, 0);
+  const Ended last = run(arguments);
+  ASSERT_EQ(last.code, 0) << last.err << last.out;
+  EXPECT_EQ(Json::parse(last.out)["solved"], 2);
+  const auto opened = store::Store::open(store());
+  ASSERT_TRUE(opened) << opened.error().message;
+  store::JobFilter open_jobs;
+  open_jobs.states = {store::JobState::Queued, store::JobState::Running};
+  EXPECT_TRUE((*opened)->jobs(open_jobs)->empty()) << "the same command goes on with its jobs";
 }
 
 TEST_F(Cli, TwoProcessesShareOneStore) {
