@@ -38,6 +38,12 @@ RowFunctorOptions options_for(const RowContext& c, const EmitContext& emit,
   return options;
 }
 
+/// States of a block in shared memory, one a thread and lane.
+constexpr std::int64_t kMostStates = 2048;
+void fit_states(ColumnParameters& p) {
+  while (p.x > 32 && p.x * p.y * p.vector > kMostStates) p.x /= 2;
+}
+
 ParameterSpace declare_columns(const RowContext& c, const ColumnParameters& p,
                                const Domains& domains) {
   Domains all = {{"vector", {1, 2, 4}}, {"x", {16, 32, 64, 128, 256}}, {"y", {1, 2, 4, 8, 16, 32}}};
@@ -48,7 +54,7 @@ ParameterSpace declare_columns(const RowContext& c, const ColumnParameters& p,
   space.symbols["held"] = std::max(held_values(c.program, c.rows), 1);
   constrain(space, "vector <= widest");
   constrain(space, "x * y <= 1024 && (x * y) % 32 == 0");
-  constrain(space, "x * y * vector <= 2048");  // states in shared memory
+  constrain(space, fmt::format("x * y * vector <= {}", kMostStates));
   return space;
 }
 
@@ -162,6 +168,7 @@ class ColumnsLooped final : public RowForm {
     }
     while (p.items > 1 && p.y * p.items > c.rows.columns) p.items /= 2;
     while (p.y > 1 && p.y > c.rows.columns) p.y /= 2;
+    fit_states(p);
     return p;
   }
 };
