@@ -4,6 +4,7 @@
 
 #include "kw/core/embedded.h"
 #include "kw/core/json.h"
+#include "kw/verify/certificate.h"
 
 namespace kw::agent {
 /// capi/, embedded at build time.
@@ -38,6 +39,7 @@ std::string readme(const Bundle& b) {
       "| kernel.ptx, kernel.cubin | what the compiler made of it |\n"
       "| plan.json | launch plan: buffers, kernels, order; all that happens on the host |\n"
       "| task.json | the task it solves |\n"
+      "| certificate.json | the verdict with all that is needed to see it again |\n"
       "| evidence.json | the verdict and timings it was accepted on |\n"
       "| libkernelwright.so, kernelwright.h | runs the plan; C ABI |\n"
       "| run.c | an example |\n\n"
@@ -75,6 +77,14 @@ std::string evidence(const Bundle& b) {
                       {"outcome", Json::parse(to_json(b.verdict->outcome), nullptr, false)}};
   }
   return dump(out, 2) + "\n";
+}
+
+/// Empty for a verdict that is not certified: one of another release's judge.
+std::string certificate(const Bundle& b) {
+  const auto* good = b.verdict ? std::get_if<Passed>(&b.verdict->outcome) : nullptr;
+  if (good == nullptr) return {};
+  const auto made = verify::certify(b.task, b.candidate, *good, b.verdict->seed, b.verdict->full, KW_VERSION);
+  return made ? verify::to_json(*made) : std::string();
 }
 
 Status write_file(const fs::path& path, const std::string& bytes) {
@@ -138,6 +148,9 @@ std::vector<BundleFile> bundle_files(const Bundle& b) {
           {"task.json", to_json(b.task) + "\n"},
           {"evidence.json", evidence(b)},
           {"README.md", readme(b)}};
+  if (std::string text = certificate(b); !text.empty()) {
+    files.push_back({"certificate.json", std::move(text)});
+  }
   for (const EmbeddedFile& file : embedded_bundle_files()) {
     files.push_back({std::string(file.name), std::string(file.text)});
   }

@@ -48,10 +48,24 @@ class FakeDevice final : public verify::Device {
   Result<verify::RunReply> run(const verify::RunRequest& request, std::stop_token) override {
     verify::RunReply reply;
     reply.device = identity_;
+    reply.cage = {.confined = confined, .own_namespace = true};
+    reply.counters = counters;
+    for (const PlanNode& node : request.plan.run) {
+      if (const auto* kernel = std::get_if<KernelNode>(&node.what)) {
+        if (traced) reply.counters.emplace("launched." + kernel->kernel, 1);
+      }
+    }
+    if (request.timing && time) {
+      for (const char* clock : {"time.stream_us", "time.device_us"}) {
+        reply.counters.emplace(clock, time->median_us);
+      }
+      reply.counters.emplace("time.flush_bytes", 2.0 * static_cast<double>(limits_.l2_bytes));
+      reply.counters.emplace("time.persisting_reset", 1);
+    }
     FakeBuffers buffers;
     for (const verify::Trial& trial : request.trials) {
       verify::TrialResult result;
-      std::map<std::string, std::vector<std::byte>> first;
+      std::map<std::string, std::vector<std::byte>> last;
       for (int repeat = 0; repeat < trial.repeats; ++repeat) {
         buffers.bytes.clear();
         for (const PlanBuffer& b : request.plan.buffers) {
@@ -75,26 +89,34 @@ class FakeDevice final : public verify::Device {
         }
         for (const PlanBuffer& b : request.plan.buffers) {
           if (b.role != Role::Output && b.role != Role::State) continue;
-          if (repeat == 0) {
-            first[b.name] = buffers.bytes[b.name];
-            result.outputs.push_back({b.name, std::make_shared<OwnedBytes>(buffers.bytes[b.name])});
-          } else if (first[b.name] != buffers.bytes[b.name]) {
-            result.repeats_equal = false;
-          }
+          if (repeat > 0 && last[b.name] != buffers.bytes[b.name]) result.repeats_equal = false;
+          last[b.name] = buffers.bytes[b.name];
+          if (repeat + 1 < trial.repeats) continue;
+          result.outputs.push_back({b.name, std::make_shared<OwnedBytes>(buffers.bytes[b.name])});
         }
       }
       reply.trials.push_back(std::move(result));
     }
-    if (request.timing) reply.timing = time;
+    if (request.timing) {
+      reply.timing = time;
+      if (reply.timing && timed++ > 0 && later_us > 0) reply.timing->median_us = later_us;
+    }
     return reply;
   }
 
+  void pose_as(DeviceIdentity identity) { identity_ = std::move(identity); }
+
   std::optional<Timing> time;
+  // What a harness that is not in order would say.
+  std::map<std::string, double> counters;
+  bool confined = true, traced = true;
+  double later_us = 0;  // what later timed runs take, where that differs
+  int timed = 0;
 
  private:
   FakeKernel kernel_;
   DeviceIdentity identity_;
-  verify::DeviceLimits limits_;
+  verify::DeviceLimits limits_{.l2_bytes = 1 << 20};
 };
 
 /// Gives every source the same PTX.

@@ -28,6 +28,7 @@ const std::map<std::string, Part>& parts() {
       {"codegen", {"codegen", {"core", "process", "compile", "launch"}}},
       {"verifier/reference", {"reference", {"core"}}},
       {"verifier/ptxvm", {"ptxvm", {"core"}}},
+      {"verifier/redteam", {"redteam", {"core", "verify"}}},
       {"verifier", {"verify", {"core", "process", "compile", "launch", "reference", "ptxvm"}}},
       {"search", {"search", {"core"}}},
       {"memory_store", {"store", {"core"}}},
@@ -35,7 +36,7 @@ const std::map<std::string, Part>& parts() {
       {"agent",
        {"agent",
         {"core", "process", "compile", "launch", "codegen", "verify", "reference", "ptxvm",
-         "search", "store", "bench"}}},
+         "redteam", "search", "store", "bench"}}},
   };
   return kParts;
 }

@@ -19,6 +19,7 @@ namespace kw::verify {
 
 /// Why a candidate is rejected, before the evidence is attached.
 struct Verdict {
+  std::string check;  // "V7": whose verdict it is
   RejectKind kind = RejectKind::WrongResult;
   std::string reason;
   std::map<std::string, std::string> witness;
@@ -36,13 +37,22 @@ struct Session {
   std::stop_token stop;
   std::chrono::steady_clock::time_point deadline;
   Evidence& evidence;
+  std::uint64_t seed = 0;  // everything that is drawn follows from it
   bool large = false;  // judged by a reference on a device, with fewer trials
 
   /// Runs trials in a runner process; counters go into the evidence.
   Result<RunReply> run(const std::vector<TrialPlan>& plans, std::optional<TimingRequest> timing);
+  /// Whether a check takes part: always, but for tests of what each one is for.
+  bool asked(std::string_view check) const;
+  Result<std::chrono::milliseconds> time_left() const;
   CheckRecord& record(std::string check, bool passed, std::uint64_t seed);
   std::uint64_t seed_for(std::string_view purpose_name, std::uint64_t index = 0) const;
 };
+
+/// V1: a seed that no candidate can know, and its record.
+Result<std::uint64_t> draw_seed();
+void record_seed(Session& session, bool fresh);
+inline constexpr std::uint64_t kPublicSeed = 1;  // what is drawn from where V1 is left out
 
 /// V7 on the parsed PTX, and the plan against the task: entries are the plan's, nothing external,
 /// opcodes from an allow-list, no clock or SM id; roles, names and sizes of buffers are the
@@ -50,8 +60,9 @@ struct Session {
 Checked check_ptx(Session& session);
 Checked check_plan(Session& session);
 
-/// V2 and V3 on one reply: guard zones, modified inputs, missing or short outputs.
-Checked check_buffers(Session& session, const TrialPlan& plan, const TrialResult& result);
+/// V2 on one trial: guard zones. V3: modified inputs.
+Checked check_guards(Session& session, const TrialPlan& plan, const TrialResult& result);
+Checked check_inputs(Session& session, const TrialPlan& plan, const TrialResult& result);
 /// V10 on one trial. A family without a judged element is recorded and skipped.
 Checked check_values(Session& session, const TrialPlan& plan, const TrialResult& result);
 /// V5: repeats of one trial, and V4: the same inputs in other buffers, bit for bit where the task
@@ -63,14 +74,27 @@ Checked check_same(Session& session, const TrialPlan& plan, const TrialResult& f
 Result<std::vector<TrialPlan>> sensitivity_trials(Session& session, const TrialPlan& base);
 Checked check_sensitivity(Session& session, const TrialPlan& base, const TrialResult& base_result,
                           const TrialPlan& changed, const TrialResult& changed_result);
+/// V4: a timed run left what was judged.
+Checked check_timed_run(Session& session, const RunReply& reply, bool repeats_equal);
+/// V6: stream time against device-wide time. V8: what ran. V13: where it ran. V15: with a cold cache.
+Checked check_device_time(Session& session, const RunReply& reply);
+Checked check_trace(Session& session, const RunReply& reply, double runs);
+Checked check_cage(Session& session, const RunReply& reply);
+Checked check_cold_cache(Session& session, const RunReply& reply);
 /// V9: a time below the roofline floor is impossible.
-Checked check_timing(Session& session, Timing& timing);
+Checked check_roofline(Session& session, Timing& timing);
+/// V12 for devices that see no accesses: the same trials in the virtual machine.
+Checked check_sanitizers(Session& session, const std::vector<TrialPlan>& plans);
+/// V17: two processes agree on the time.
+Checked check_retime(Session& session, const Timing& before, const Timing& after);
 
 /// V11: the families that fit the task, in the order they run.
 Result<std::vector<TrialPlan>> family_trials(Session& session);
 
 /// The runner's own finding (a trap, a race, out of bounds, a time-out) as a verdict.
 Verdict from_fault(const RunFault& fault);
+/// What a witness says of a trial and a buffer in it.
+std::map<std::string, std::string> replay_of(const TrialPlan& plan, const std::string& buffer);
 /// Bytes of every graph output, in order; a verdict when one is missing or has another size.
 Checked output_views(Session& session, const TrialResult& result, std::vector<OutputView>& views);
 

@@ -8,6 +8,7 @@
 #include "kw/process/child.h"
 #include "kw/verify/device.h"
 #include "output.h"
+#include "red_team.h"
 
 namespace kw::agent {
 namespace {
@@ -26,14 +27,20 @@ class DoctorCommand final : public Command {
   std::string about() const override { return "what works on this machine, and what to do"; }
   std::string examples() const override {
     return "  kernelwright doctor\n"
+           "  kernelwright doctor --red-team\n"
            "  kernelwright doctor --endpoint http://127.0.0.1:8000/v1 --api-key-env MY_KEY";
   }
   void declare(Arguments& a) override {
+    a.flag("--red-team", red_team_,
+           "put the judge on trial: hostile kernels must be refused, honest ones must pass");
+    a.option("--only", only_, "with --red-team: cases whose name holds this");
+    a.flag("--quick", quick_, "with --red-team: without those that take seconds each");
     a.option("--endpoint", endpoint_, "an OpenAI-compatible endpoint to try");
     a.option("--api-key-env", key_env_, "environment variable that holds its key");
   }
 
   Result<int> run(const Invocation& invocation) override {
+    if (red_team_) return run_red_team(invocation, only_, quick_);
     std::vector<Finding> findings;
     compiler(findings);
     virtual_machine(findings);
@@ -77,8 +84,11 @@ class DoctorCommand final : public Command {
     // Without the filter a candidate is still compiled out of process, under limits.
     findings.push_back({"isolation", info->confined ? Health::Good : Health::Missing,
                         info->confined
-                            ? "compile processes are confined by a system-call filter"
-                            : "no system-call filter: " + info->confinement_detail});
+                            ? "compile processes and runners may open, start and connect to nothing "
+                              "(system-call filter)"
+                            : "no system-call filter, so runners will not start and compile processes "
+                              "have only their limits: " +
+                                  info->confinement_detail});
     process::ChildOptions child;
     auto probe = process::Child::spawn_program("/bin/true", {}, child);
     if (probe) {
@@ -148,7 +158,8 @@ class DoctorCommand final : public Command {
                                : fmt::format("{}: {}", endpoint_, status.error().message)});
   }
 
-  std::string endpoint_, key_env_;
+  std::string endpoint_, key_env_, only_;
+  bool red_team_ = false, quick_ = false;
 };
 
 }  // namespace

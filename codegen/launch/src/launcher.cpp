@@ -223,6 +223,16 @@ Status Launcher::enqueue_run(cu::Stream stream) {
   return enqueue(run_, stream);
 }
 
+std::map<std::string, std::uint64_t> Launcher::launched() const {
+  std::map<std::string, std::uint64_t> counts;
+  for (const Phase* phase : {&setup_, &run_}) {
+    for (const PreparedKernel& kernel : phase->kernels) {
+      if (kernel.launched > 0) counts[kernel.from->kernel] += kernel.launched;
+    }
+  }
+  return counts;
+}
+
 Status Launcher::enqueue_fills(BufferInit when, cu::Stream stream) {
   for (std::size_t i = 0; i < plan_->buffers.size(); ++i) {
     const BoundBuffer& buffer = plan_->buffers[i];
@@ -244,7 +254,9 @@ Status Launcher::enqueue(Phase& phase, cu::Stream stream) {
                                       static_cast<std::size_t>(memset->bytes), stream),
                      "cuMemsetD8Async");
     } else {
-      status = enqueue_kernel(phase.kernels[step.kernel], stream);
+      PreparedKernel& kernel = phase.kernels[step.kernel];
+      status = enqueue_kernel(kernel, stream);
+      kernel.launched += status ? 1 : 0;
     }
     if (!status) return wrap(status.error(), step.node->place);
   }

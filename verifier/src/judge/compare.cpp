@@ -7,12 +7,18 @@
 
 namespace kw::verify {
 
+namespace {
+
+constexpr double kLeastNormal = 0x1p-126;
+
+}  // namespace
+
 bool Comparison::biased() const {
   return mean_allowed > 0 && std::fabs(mean_signed) > mean_allowed;
 }
 
 Result<Comparison> compare(const Value& value, const reference::Tensor& expected,
-                           std::span<const std::byte> bytes, bool test_mean, double k) {
+                           std::span<const std::byte> bytes, const CompareRules& rules) {
   KW_ASSIGN(const reference::Tensor got, reference::decode_tensor(value, bytes));
   if (got.size() != expected.size()) {
     return fail(Errc::Internal, "output '{}' has {} elements, its reference {}", value.name,
@@ -21,10 +27,12 @@ Result<Comparison> compare(const Value& value, const reference::Tensor& expected
   Comparison c;
   c.elements = static_cast<std::int64_t>(got.size());
   const double largest = reference::largest_finite(value.dtype);
+  const double flushed = rules.atomics ? rules.k * kLeastNormal : 0;
   double signed_sum = 0;
   std::int64_t signed_count = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    const double bound = expected.bound_at(i);
+    double bound = expected.bound_at(i);
+    if (!expected.magnitude.empty()) bound += flushed;
     if (bound == reference::kInf) continue;
     ++c.judged;
     const double y = expected.value[i], x = got.value[i];
@@ -45,10 +53,10 @@ Result<Comparison> compare(const Value& value, const reference::Tensor& expected
       ++signed_count;
     }
   }
-  if (test_mean && signed_count > 0) {
+  if (rules.test_mean && signed_count > 0) {
     const auto n = static_cast<double>(signed_count);
     c.mean_signed = signed_sum / n;
-    c.mean_allowed = 0x1p-20 + 0x1p-23 * std::sqrt(k / n);
+    c.mean_allowed = 0x1p-20 + 0x1p-23 * std::sqrt(rules.k / n);
   }
   return c;
 }

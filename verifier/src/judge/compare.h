@@ -25,10 +25,18 @@ struct Comparison {
   bool passed() const { return wrong == 0 && !biased(); }
 };
 
-/// `bytes` hold the output as it lies in memory (dtype and strides of `value`). `test_mean`: the
-/// policy is `ieee`, and |mean signed error| must stay within (2^-20 + 2^-23 sqrt(k/n)) c: the
-/// policy's allowance, and the statistical error of a mean over n elements.
+struct CompareRules {
+  /// The policy is `ieee`, and |mean signed error| must stay within (2^-20 + 2^-23 sqrt(k/n)) c: the
+  /// policy's allowance, and the statistical error of a mean over n elements.
+  bool test_mean = false;
+  /// The task does not ask for equal bits, so float atomics may add up a sum, and GPUs flush
+  /// subnormals there: each of its k terms may lose 2^-126.
+  bool atomics = false;
+  double k = 1;  // terms
+};
+
+/// `bytes` hold the output as it lies in memory (dtype and strides of `value`).
 Result<Comparison> compare(const Value& value, const reference::Tensor& expected,
-                           std::span<const std::byte> bytes, bool test_mean, double k);
+                           std::span<const std::byte> bytes, const CompareRules& rules);
 
 }  // namespace kw::verify

@@ -106,6 +106,11 @@ KW_FN int kw_words(int source) {
   return source == kKwNormal ? 7 : source == kKwSpiky || source == kKwNonFinite ? 8 : 1;
 }
 
+/// NaN, +Inf or -Inf.
+KW_FN float kw_special(kw_u32 kind) {
+  return KW_FLOAT(kind == 0 ? 0x7FC00000u : kind == 1 ? 0x7F800000u : 0xFF800000u);
+}
+
 /// The float value of a source, before transforms.
 KW_FN float kw_source(const struct KwFill* f, kw_u64 i, const kw_u32* w) {
   switch (f->source) {
@@ -136,12 +141,17 @@ KW_FN float kw_source(const struct KwFill* f, kw_u64 i, const kw_u32* w) {
     }
     case kKwNonFinite: {
       // One row in four has them, so that results which do not mix rows stay telling.
-      if (i != f->pick && (w[7] % 997u != 0 ||
+      // For certain there are a NaN and both infinities in three rows that follow each other, or, where
+      // there are fewer, the one that the seed names.
+      const kw_u64 certain = f->row > 0 && f->elements / f->row >= 3 ? 3 : 1;
+      for (kw_u64 j = 0; j < certain; ++j) {
+        if (i == (f->pick + j * f->row) % f->elements) return kw_special((kw_u32)((f->seed + j) % 3u));
+      }
+      if ((w[7] % 997u != 0 ||
                            (kw_philox(f->seed, f->stream ^ 0x726F7773ull, i / f->row).w[1] & 3u) != 0)) {
         return kw_normal(w);
       }
-      const kw_u32 kind = w[6] % 3u;
-      return KW_FLOAT(kind == 0 ? 0x7FC00000u : kind == 1 ? 0x7F800000u : 0xFF800000u);
+      return kw_special(w[6] % 3u);
     }
     default: return 0.0f;
   }

@@ -23,13 +23,16 @@ class Battery {
 
   Checked run() {
     for (Checked (*check)(Session&) : {check_plan, check_ptx}) {
-      KW_ASSIGN(auto verdict, check(session_));
-      if (verdict) return verdict;
+      KW_ASSIGN(auto refused, check(session_));
+      if (refused) return refused;
     }
     KW_ASSIGN(auto verdict, first_look());
     if (verdict || !session_.options.full) return verdict;
     KW_ASSIGN(verdict, whole_battery());
-    if (verdict || !timing || !session_.options.fresh_process_retime) return verdict;
+    if (verdict || !timing || !session_.options.fresh_process_retime ||
+        !session_.asked("V17")) {
+      return verdict;
+    }
     return time_again();
   }
   std::optional<Timing> timing;
@@ -42,20 +45,39 @@ class Battery {
   Checked trials(const std::vector<TrialPlan>& plans, std::optional<TimingRequest> request,
                  const Each& each, std::vector<TrialResult>* keep) {
     KW_ASSIGN(RunReply reply, session_.run(plans, request));
+    KW_ASSIGN(auto uncaged, check_cage(session_, reply));
+    if (uncaged) return uncaged;
     for (std::size_t i = 0; i < reply.trials.size() && i < plans.size(); ++i) {
-      KW_ASSIGN(auto verdict, check_buffers(session_, plans[i], reply.trials[i]));
+      for (const auto check : {check_guards, check_inputs}) {
+        KW_ASSIGN(auto touched, check(session_, plans[i], reply.trials[i]));
+        if (touched) return touched;
+      }
+      KW_ASSIGN(auto verdict, each(i, reply.trials[i]));
       if (verdict) return verdict;
-      KW_ASSIGN(verdict, each(i, reply.trials[i]));
-      if (verdict) return verdict;
+      repeats_equal_ = repeats_equal_ && reply.trials[i].repeats_equal;
     }
     if (reply.fault) return from_fault(*reply.fault);
     if (reply.trials.size() != plans.size()) {
       return fail(Errc::Internal, "the runner returned {} of {} trials and no fault",
                   reply.trials.size(), plans.size());
     }
+    KW_ASSIGN(auto traced, check_trace(session_, reply, runs_of(plans)));
+    if (traced) return traced;
+    for (const auto check : {check_device_time, check_cold_cache}) {
+      KW_ASSIGN(auto mistimed, check(session_, reply));
+      if (mistimed) return mistimed;
+    }
+    KW_ASSIGN(auto changed, check_timed_run(session_, reply, repeats_equal_));
+    if (changed) return changed;
     if (reply.timing) timing = reply.timing;
     if (keep != nullptr) *keep = std::move(reply.trials);
     return std::nullopt;
+  }
+
+  static double runs_of(const std::vector<TrialPlan>& plans) {
+    double runs = 0;
+    for (const TrialPlan& plan : plans) runs += plan.repeats;
+    return runs;
   }
 
   /// The task's own draw under two poisons: what costs little and finds most.
@@ -67,7 +89,9 @@ class Battery {
     second.label = "as_drawn.poison";
     second.poison = 0x7F;  // NaN in FP16, 3.4e38 in FP32
     second.schedule_seed = session_.seed_for("judge.poison");
-    second.repeats = session_.options.full ? 3 : 1;
+    // Values are judged of the last run: what a call does may hang on how many went before.
+    second.repeats = session_.options.full ? 2 + static_cast<int>(session_.seed_for("judge.repeats") % 3) : 1;
+    base_.thorough = second.thorough = true;
     std::vector<TrialPlan> plans{base_, second};
     std::optional<TimingRequest> request;
     if (!session_.options.full && session_.options.timing) request = TimingRequest{};
@@ -84,6 +108,10 @@ class Battery {
     KW_ASSIGN(verdict, check_same(session_, base_, results[0], results[1]));
     if (verdict) return verdict;
     first_ = std::move(results[0]);
+    if (session_.options.full) {
+      KW_ASSIGN(verdict, check_sanitizers(session_, plans));
+      if (verdict) return verdict;
+    }
     return time_verdict();
   }
 
@@ -112,17 +140,21 @@ class Battery {
     std::optional<TimingRequest> request;
     std::size_t last = plans.size();
     if (!session_.large) {
-      TrialPlan again = base_;  // last call equals first call
-      again.label = "as_drawn.last";
-      again.schedule_seed = session_.seed_for("judge.last");
-      plans.push_back(again);
+      // The last call equals the first; where bits count, so do a few more at other addresses.
+      const bool bitwise = session_.task.determinism == Determinism::Bitwise;
+      for (std::uint64_t i = 0; i < (bitwise ? 4u : 1u); ++i) {
+        TrialPlan again = base_;
+        again.label = i == 0 ? "as_drawn.last" : fmt::format("as_drawn.last.{}", i + 1);
+        again.schedule_seed = session_.seed_for("judge.last", i);
+        plans.push_back(again);
+      }
       if (session_.options.timing) request = TimingRequest{};
     }
     if (plans.empty()) return std::nullopt;  // at full size no family may be legal for the task
     KW_ASSIGN(auto verdict, trials(
                                 plans, request,
                                 [&](std::size_t i, const TrialResult& result) -> Checked {
-                                  if (i == last) {  // never so at full size
+                                  if (i >= last) {  // never so at full size
                                     KW_ASSIGN(auto wrong, check_values(session_, plans[i], result));
                                     if (wrong) return wrong;
                                     return check_same(session_, base_, first_, result);
@@ -140,7 +172,7 @@ class Battery {
   /// V17: every run has a process of its own, so one more run is a fresh one. The later time
   /// counts.
   Checked time_again() {
-    const double before = timing->median_us;
+    const Timing before = *timing;
     KW_ASSIGN(auto verdict, trials(
                                 {base_}, TimingRequest{},
                                 [&](std::size_t, const TrialResult& result) -> Checked {
@@ -151,56 +183,59 @@ class Battery {
                                 },
                                 nullptr));
     if (verdict) return verdict;
-    CheckRecord& record = session_.record("V17.retimed", true, base_.seed);
-    record.figures["before_us"] = before;
-    record.figures["after_us"] = timing->median_us;
+    KW_ASSIGN(verdict, check_retime(session_, before, *timing));
+    if (verdict) return verdict;
     return time_verdict();
   }
 
   Checked time_verdict() {
     if (!timing) return std::nullopt;
-    return check_timing(session_, *timing);
+    return check_roofline(session_, *timing);
   }
 
   Session& session_;
   TrialPlan base_;
   TrialResult first_;
+  bool repeats_equal_ = true;
 };
 
 }  // namespace
 
 Result<RunReply> Session::run(const std::vector<TrialPlan>& plans,
                               std::optional<TimingRequest> timing) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      deadline - std::chrono::steady_clock::now());
-  if (left.count() <= 0) {
-    return fail(Errc::DeadlineExceeded, "judging passed its deadline of {} ms",
-                options.deadline.count());
-  }
   RunRequest request;
+  KW_ASSIGN(request.deadline, time_left());
   request.module = module;
   request.plan = candidate.plan;
-  for (const TrialPlan& plan : plans) request.trials.push_back(plan.trial());
+  for (const TrialPlan& plan : plans) {
+    request.trials.push_back(plan.trial());
+    if (!asked("V2")) request.trials.back().poison = 0;
+  }
+  request.sanitize = asked("V12");
+  request.protect_inputs = asked("V3");
   request.timing = timing;
-  request.deadline = left;
   request.seed = seed_for("judge.placement", evidence.checks.size());
   KW_ASSIGN(RunReply reply, device.run(request, stop));
   for (const auto& [name, count] : reply.counters) evidence.counters[name] += count;
   return reply;
 }
 
-CheckRecord& Session::record(std::string check, bool passed, std::uint64_t seed) {
+CheckRecord& Session::record(std::string check, bool passed, std::uint64_t drawn) {
   CheckRecord& entry = evidence.checks.emplace_back();
   entry.check = std::move(check);
   entry.passed = passed;
-  entry.seed = seed;
+  entry.seed = drawn;
   return entry;
 }
 
-std::uint64_t Session::seed_for(std::string_view name, std::uint64_t index) const {
-  const Philox4 w = philox(options.seed, purpose(name), index);
-  // JSON numbers of every reader hold 53 bits.
-  return (w[0] | std::uint64_t{w[1]} << 32) >> 11;
+bool Session::asked(std::string_view check) const { return !options.without.contains(check); }
+
+Result<std::chrono::milliseconds> Session::time_left() const {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+  if (left.count() > 0) return left;
+  return fail(Errc::DeadlineExceeded, "judging passed its deadline of {} ms",
+              options.deadline.count());
 }
 
 namespace {
@@ -249,10 +284,11 @@ Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
   Evidence evidence;
   evidence.device = impl_->device.identity();
   evidence.judge_version = kJudgeVersion;
+  for (const std::string& check : options.without) evidence.judge_version += " without " + check;
   KW_ASSIGN(CompileResult compiled,
             impl_->compiler.compile({candidate.source, impl_->device.arch(), {}}, stop));
   if (const auto* failure = std::get_if<CompileFailure>(&compiled)) {
-    return Rejected{failure->kind, first_error(*failure), {}, std::move(evidence)};
+    return Rejected{failure->kind, first_error(*failure), {{"check", "V7"}}, std::move(evidence)};
   }
   const CompiledModule& module = std::get<CompiledModule>(compiled);
   evidence.compiler = module.compiler;
@@ -261,11 +297,17 @@ Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
   const std::unique_ptr<Oracle> oracle =
       large ? std::make_unique<FullSizeOracle>(task, impl_->reference.oracle(task, deadline))
             : make_cpu_oracle(task);
-  Session session{task,    candidate, module,   impl_->device, *oracle,
-                  options, stop,      deadline, evidence,      large};
+  std::uint64_t seed = options.seed;
+  if (seed == 0) {
+    KW_ASSIGN(seed, draw_seed());
+  }
+  Session session{task, candidate, module,   impl_->device, *oracle, options,
+                  stop, deadline,  evidence, seed,          large};
+  record_seed(session, options.seed == 0);
   Battery battery(session);
   KW_ASSIGN(std::optional<Verdict> verdict, battery.run());
   if (verdict) {
+    verdict->witness["check"] = verdict->check;
     return Rejected{verdict->kind, std::move(verdict->reason), std::move(verdict->witness),
                     std::move(evidence)};
   }

@@ -94,10 +94,13 @@ class CpuOracle : public Oracle {
               reference::interpret(task_.graph, formats_, inputs, options));
     TrialVerdict verdict;
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      const bool test_mean = task_.policy.contraction == PolicyClass::Ieee && !plan.few_valued;
+      const CompareRules rules{
+          .test_mean = task_.policy.contraction == PolicyClass::Ieee && !plan.few_valued,
+          .atomics = task_.determinism == Determinism::WithinBound,
+          .k = contraction_length(task_.graph, i)};
       KW_ASSIGN(Comparison c,
                 compare(task_.graph.value(task_.graph.outputs[i]), expected[i], outputs[i].bytes,
-                        test_mean, contraction_length(task_.graph, i)));
+                        rules));
       verdict.outputs.push_back(c);
     }
     return verdict;

@@ -25,7 +25,9 @@ struct TrialPlan {
   int repeats = 1;
   std::uint64_t schedule_seed = 0;
 
-  Trial trial() const { return {fills, poison, repeats, schedule_seed}; }
+  bool thorough = false;  // races and asynchronous copies, where the device can see them
+
+  Trial trial() const { return {fills, poison, repeats, schedule_seed, thorough}; }
 };
 
 /// Values that the judge fills: inputs, weights and state.

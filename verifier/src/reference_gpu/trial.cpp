@@ -194,7 +194,7 @@ Result<TrialVerdict> judge_tail(const Task& task, const TrialPlan& plan, const P
   TrialVerdict verdict;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     KW_ASSIGN(Comparison c,
-              compare(graph.value(graph.outputs[i]), expected[i], outputs[i], false, 1));
+              compare(graph.value(graph.outputs[i]), expected[i], outputs[i], CompareRules{}));
     verdict.outputs.push_back(c);
   }
   return verdict;

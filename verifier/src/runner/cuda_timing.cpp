@@ -52,7 +52,9 @@ Status CudaTimer::prepare() {
   const cu::Table& api = session_.api();
   KW_ASSIGN(begin_, launch::make_event(api));
   KW_ASSIGN(end_, launch::make_event(api));
-  if (api.context_reset_persisting_l2 != nullptr) api.context_reset_persisting_l2();
+  // A driver without this call has no persisting window either.
+  const bool reset = api.context_reset_persisting_l2 == nullptr || api.context_reset_persisting_l2() == 0;
+  out_.counters["time.persisting_reset"] = reset ? 1 : 0;
   for (int i = 0; i < kWarmUps; ++i) KW_RETURN_IF_ERROR(enqueue_run());
   KW_RETURN_IF_ERROR(launch::check(api, session_.synchronize(), "cuStreamSynchronize"));
   // A plan that cannot be captured is timed launch by launch.
@@ -107,6 +109,22 @@ Status CudaTimer::check_sample() {
   return {};
 }
 
+Status CudaTimer::compare_clocks() {
+  const cu::Table& api = session_.api();
+  KW_RETURN_IF_ERROR(launch::check(api, api.context_synchronize(), "cuCtxSynchronize"));
+  const auto begin = std::chrono::steady_clock::now();
+  KW_ASSIGN(const double stream_us, timed([&] {
+              Status status;
+              for (int i = 0; i < repeats_ && status; ++i) status = enqueue_run();
+              return status;
+            }));
+  KW_RETURN_IF_ERROR(launch::check(api, api.context_synchronize(), "cuCtxSynchronize"));
+  const std::chrono::duration<double, std::micro> device = std::chrono::steady_clock::now() - begin;
+  out_.counters["time.stream_us"] = stream_us;
+  out_.counters["time.device_us"] = device.count();
+  return {};
+}
+
 Result<TimingOutcome> CudaTimer::run() {
   KW_RETURN_IF_ERROR(prepare());
   const TimingRequest& wanted = *request_.timing;
@@ -132,6 +150,9 @@ Result<TimingOutcome> CudaTimer::run() {
       if (mhz > 0 && (min_clock_mhz == 0 || mhz < min_clock_mhz)) min_clock_mhz = mhz;
     }
   }
+  KW_RETURN_IF_ERROR(compare_clocks());
+  out_.counters["time.flush_bytes"] = static_cast<double>(flush_bytes_);
+  out_.counters["time.buffer_bytes"] = trials_.buffer_bytes();
   std::ranges::sort(samples);
   Timing& timing = out_.timing;
   timing.median_us = quantile(samples, 0.5);

@@ -33,6 +33,8 @@ class CudaTimer {
   Result<double> timed(Enqueue&& enqueue);
   Result<double> sample();
   Status check_sample();
+  /// Stream time of a few runs, and host time until the whole device is idle.
+  Status compare_clocks();
 
   CudaSession& session_;
   CudaTrials& trials_;

@@ -35,6 +35,9 @@ Result<RunnerReply> CudaTrials::run() {
     }
     if (!summary) return tl::unexpected(summary.error());
     reply_.trials.push_back(std::move(*summary));
+    for (const auto& [kernel, count] : launcher_->launched()) {
+      reply_.counters["launched." + kernel] += static_cast<double>(count);
+    }
   }
   return std::move(reply_);
 }
@@ -143,12 +146,9 @@ Result<TrialSummary> CudaTrials::run_trial(std::size_t index) {
     }
     KW_RETURN_IF_ERROR(run_once());
     KW_ASSIGN(std::vector<std::uint64_t> hashes, session_.hash(outputs));
-    if (repeat == 0) {
-      KW_RETURN_IF_ERROR(keep_outputs(index));
-      output_hashes_ = std::move(hashes);
-    } else if (hashes != output_hashes_) {
-      summary.repeats_equal = false;
-    }
+    if (repeat > 0 && hashes != output_hashes_) summary.repeats_equal = false;
+    output_hashes_ = std::move(hashes);
+    if (repeat + 1 == trial.repeats) KW_RETURN_IF_ERROR(keep_outputs(index));
   }
   KW_ASSIGN(const std::vector<std::uint64_t> after, session_.hash(inputs));
   std::size_t input = 0;
@@ -232,6 +232,12 @@ Status CudaTrials::poison_outputs(std::uint8_t value) {
 Result<bool> CudaTrials::outputs_as_judged() {
   KW_ASSIGN(const std::vector<std::uint64_t> now, session_.hash(ranges_of(/*outputs=*/true)));
   return now == output_hashes_;
+}
+
+double CudaTrials::buffer_bytes() const {
+  double bytes = 0;
+  for (const Slot& slot : slots_) bytes += static_cast<double>(slot.data.bytes);
+  return bytes;
 }
 
 bool CudaTrials::has_state() const {

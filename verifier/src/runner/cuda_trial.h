@@ -24,9 +24,10 @@ class CudaTrials {
   launch::Launcher& launcher() { return *launcher_; }
   double setup_us() const noexcept { return setup_us_; }
   Status poison_outputs(std::uint8_t value);
-  /// Whether the outputs are now those of the last trial's first run.
+  /// Whether the outputs are now those of the last trial's last run.
   Result<bool> outputs_as_judged();
   bool has_state() const;
+  double buffer_bytes() const;
 
  private:
   /// An allocation with room to move in: [low guard | data | high guard].

@@ -91,7 +91,7 @@ std::string encode(const RunnerRequest& request) {
   w.put(static_cast<std::uint64_t>(request.trials.size()));
   for (std::size_t i = 0; i < request.trials.size(); ++i) {
     const Trial& trial = request.trials[i];
-    w.put(trial.poison).put(trial.repeats).put(trial.schedule_seed);
+    w.put(trial.poison).put(trial.repeats).put(trial.schedule_seed).put(trial.thorough);
     w.put(static_cast<std::uint64_t>(trial.fills.size()));
     for (std::size_t f = 0; f < trial.fills.size(); ++f) {
       put_fill(w, trial.fills[f]);
@@ -99,6 +99,7 @@ std::string encode(const RunnerRequest& request) {
     }
   }
   w.put(request.given_bytes).put(request.seed).put(request.ordinal).text(request.helper_cubin);
+  w.put(request.sanitize).put(request.protect_inputs);
   w.put(request.timing_limit_ms).put(request.timing.has_value());
   if (request.timing) {
     w.put(request.timing->samples).put(request.timing->min_total_ms).put(request.timing->cold_l2);
@@ -117,6 +118,7 @@ Result<RunnerRequest> decode_request(std::string_view bytes) {
     trial.poison = r.get<std::uint8_t>();
     trial.repeats = r.get<int>();
     trial.schedule_seed = r.get<std::uint64_t>();
+    trial.thorough = r.flag();
     std::vector<std::int64_t> offsets;
     for (std::size_t f = r.count(); f > 0 && r.ok(); --f) {
       KW_ASSIGN(BufferFill fill, get_fill(r));
@@ -130,6 +132,8 @@ Result<RunnerRequest> decode_request(std::string_view bytes) {
   request.seed = r.get<std::uint64_t>();
   request.ordinal = r.get<int>();
   request.helper_cubin = r.text();
+  request.sanitize = r.flag();
+  request.protect_inputs = r.flag();
   request.timing_limit_ms = r.get<std::uint64_t>();
   if (r.flag()) {
     TimingRequest timing;

@@ -32,6 +32,7 @@ struct RunnerRequest {
   std::uint64_t seed = 0;
   int ordinal = 0;                    // GPU
   std::string helper_cubin;           // GPU: kernels of our own
+  bool sanitize = true, protect_inputs = true;
   std::uint64_t timing_limit_ms = 0;  // GPU: stop sampling after this long
 };
 std::string encode(const RunnerRequest& request);

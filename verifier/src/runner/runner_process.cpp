@@ -238,6 +238,8 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
   message.trials = request.trials;
   message.timing = request.timing;
   message.seed = request.seed;
+  message.sanitize = request.sanitize;
+  message.protect_inputs = request.protect_inputs;
   message.ordinal = setup.ordinal;
   message.helper_cubin = setup.helper_cubin;
   message.timing_limit_ms = static_cast<std::uint64_t>(request.deadline.count()) / 2;
@@ -267,6 +269,8 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
     KW_RETURN_IF_ERROR(child.channel().send(kFiles, {}, {first, first + count}, sending));
   }
   KW_RETURN_IF_ERROR(child.channel().send(kRun, encode(message), sending));
+  // A runner that cannot confine itself refuses to start (kBroken).
+  out.cage = {true, child.in_namespace()};
   Conversation conversation(child, setup, request, stop);
   KW_ASSIGN(Ending ending, conversation.run());
   child.kill();  // before anything is read: the outputs cannot change any more

@@ -57,6 +57,7 @@ RejectKind reject_kind(ptxvm::FindingKind kind) noexcept {
 }
 
 Result<RunnerReply> VmTrials::run() {
+  KW_RETURN_IF_ERROR(protect_variables());
   for (std::size_t i = 0; i < request_.trials.size(); ++i) {
     KW_ASSIGN(TrialSummary summary, run_trial(i));
     if (reply_.fault) {
@@ -68,9 +69,21 @@ Result<RunnerReply> VmTrials::run() {
   return std::move(reply_);
 }
 
+/// A module variable outlives a call and no plan declares it: it may hold a table, never state.
+Status VmTrials::protect_variables() {
+  if (!request_.protect_inputs) return {};
+  for (const ptxvm::VariableInfo& variable : program_.variables()) {
+    if (variable.space != ptxvm::Space::Global || variable.external) continue;
+    KW_ASSIGN(const std::uint64_t address, memory_.symbol(program_, variable.name));
+    KW_RETURN_IF_ERROR(memory_.set_read_only(address, true));
+  }
+  return {};
+}
+
 Result<TrialSummary> VmTrials::run_trial(std::size_t index) {
   const Trial& trial = request_.trials[index];
   schedule_seed_ = trial.schedule_seed;
+  thorough_ = trial.thorough;
   KW_RETURN_IF_ERROR(place_buffers(index));
   KW_RETURN_IF_ERROR(fill_inputs(index, /*state_only=*/false));
   KW_RETURN_IF_ERROR(poison(trial.poison, /*persistent_too=*/true));
@@ -86,19 +99,19 @@ Result<TrialSummary> VmTrials::run_trial(std::size_t index) {
     KW_RETURN_IF_ERROR(apply_fills(BufferInit::EachRun));
     KW_RETURN_IF_ERROR(run_nodes(plan_.run));
     if (reply_.fault) break;
-    if (repeat == 0) {
-      KW_RETURN_IF_ERROR(keep_outputs(index));
-    } else if (!outputs_equal(index)) {
-      summary.repeats_equal = false;
-    }
+    if (repeat > 0 && !outputs_equal(index)) summary.repeats_equal = false;
+    KW_RETURN_IF_ERROR(keep_outputs(index));
   }
   return summary;
 }
 
-/// New memory for every trial, allocated in another order and after a pad: no address survives.
+/// New buffers for every trial, allocated in another order and after a pad: no address survives. Module
+/// variables do, as they would on a GPU.
 Status VmTrials::place_buffers(std::size_t index) {
   RandomStream random(request_.seed, purpose("runner.placement") + index);
-  memory_ = ptxvm::Memory();
+  for (const std::uint64_t address : addresses_) {
+    if (address != 0) KW_RETURN_IF_ERROR(memory_.release(address));
+  }
   addresses_.assign(plan_.buffers.size(), 0);
   std::vector<std::size_t> order(plan_.buffers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -131,7 +144,7 @@ Status VmTrials::fill_inputs(std::size_t index, bool state_only) {
       KW_RETURN_IF_ERROR(verify::fill(fill.spec, bytes));
     }
     KW_RETURN_IF_ERROR(memory_.set_initialised(address, bytes.size(), true));
-    if (is_read_only(role)) KW_RETURN_IF_ERROR(memory_.set_read_only(address, true));
+    if (is_read_only(role) && request_.protect_inputs) KW_RETURN_IF_ERROR(memory_.set_read_only(address, true));
   }
   return {};
 }
@@ -235,6 +248,9 @@ Status VmTrials::run_kernel(const BoundKernel& kernel, const std::string& place)
   if (block) {
     ptxvm::Options options;
     options.threads = threads_;
+    options.check_uninitialised = request_.sanitize;
+    options.check_races = request_.sanitize && thorough_;
+    options.check_async_copies = request_.sanitize && thorough_;
     options.seed = schedule_seed_;
     options.schedule = schedule_seed_ == 0 ? ptxvm::Schedule::InOrder : ptxvm::Schedule::Shuffled;
     report = ptxvm::run(program_, memory_,
@@ -254,12 +270,13 @@ Status VmTrials::run_kernel(const BoundKernel& kernel, const std::string& place)
     reply_.counters[name] += static_cast<double>(count);
   };
   add("launches", 1);
+  add(("launched." + kernel.kernel).c_str(), 1);
   add("warp_instructions", counters.warp_instructions);
   add("lane_instructions", counters.lane_instructions);
   add("divergent_branches", counters.divergent_branches);
   add("barriers", counters.barriers);
   add("mma", counters.matrix_multiply_adds);
-  if (!report->findings.empty()) {
+  if (!report->findings.empty() && (request_.sanitize || !report->completed)) {
     note(report->findings.front(), place);
   } else if (!report->completed) {
     note(RejectKind::NotVerifiable, fmt::format("{}: '{}' was stopped", place, kernel.kernel));

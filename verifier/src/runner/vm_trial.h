@@ -24,6 +24,7 @@ class VmTrials {
 
  private:
   Result<TrialSummary> run_trial(std::size_t index);
+  Status protect_variables();
   Status place_buffers(std::size_t index);
   Status fill_inputs(std::size_t index, bool state_only);
   Status poison(std::uint8_t value, bool persistent_too);
@@ -48,6 +49,7 @@ class VmTrials {
   ptxvm::Memory memory_;
   std::vector<std::uint64_t> addresses_;  // per buffer; roots only
   std::uint64_t schedule_seed_ = 0;
+  bool thorough_ = false;
   RunnerReply reply_;
 };
 

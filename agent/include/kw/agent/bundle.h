@@ -32,7 +32,7 @@ struct BundleFile {
   std::string name;
   std::string bytes;
 };
-/// kernel.cu, kernel.ptx, kernel.cubin, plan.json, task.json, evidence.json, README.md,
+/// kernel.cu, kernel.ptx, kernel.cubin, plan.json, task.json, evidence.json, certificate.json, README.md,
 /// kernelwright.h, run.c. The library is added by write_bundle().
 std::vector<BundleFile> bundle_files(const Bundle& bundle);
 

@@ -32,9 +32,10 @@ struct BufferFill {
 struct Trial {
   std::vector<BufferFill> fills;
   std::uint8_t poison = 0xFF;
-  int repeats = 1;                  // runs on the same inputs; outputs of the first are returned,
-                                    // the others as hashes
+  int repeats = 1;                  // runs on the same inputs; the outputs of the last are returned,
+                                    // each is compared with the one before it
   std::uint64_t schedule_seed = 0;  // virtual machine: order of warps and blocks
+  bool thorough = false;            // virtual machine: races and asynchronous copies as well
 };
 
 struct TimingRequest {
@@ -51,6 +52,9 @@ struct RunRequest {
   std::optional<TimingRequest> timing;  // after the trials, on the last trial's inputs
   std::chrono::milliseconds deadline{20000};
   std::uint64_t seed = 0;  // placement of buffers
+  // For tests of what a check is for: the virtual machine then lets these pass.
+  bool sanitize = true;
+  bool protect_inputs = true;
 };
 
 struct OutputBytes {
@@ -73,11 +77,19 @@ struct RunFault {
   std::map<std::string, std::string> witness;
 };
 
+/// Where a run took place, as its parent knows it.
+struct Cage {
+  bool confined = false;       // the runner filtered its system calls before it read the candidate
+  bool own_namespace = false;  // its whole tree dies with it by the kernel's hand
+};
+
 struct RunReply {
   std::vector<TrialResult> trials;  // those that completed
   std::optional<RunFault> fault;
   std::optional<Timing> timing;
-  std::map<std::string, double> counters;  // virtual machine counters, summed
+  /// Virtual machine counters, summed; "launched.KERNEL"; "time.*" of a timed run.
+  std::map<std::string, double> counters;
+  Cage cage;
   DeviceIdentity device;
 };
 

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 #include <stop_token>
 
 #include "kw/core/interfaces.h"
@@ -12,11 +14,14 @@
 namespace kw::verify {
 
 struct JudgeOptions {
-  std::uint64_t seed = 0;  // secret from the candidate, recorded for replay
+  std::uint64_t seed = 0;  // of a replay; 0: drawn after compiling, recorded in the evidence
   bool full = true;        // the whole battery; false: what a first look costs
   bool timing = false;     // also time it (ignored by devices without time)
   bool fresh_process_retime = false;
   std::chrono::milliseconds deadline{60000};
+  /// Checks to leave out ("V7"), for tests that show what each one is for. A verdict without some
+  /// check says so in its judge version, and nothing accepts it.
+  std::set<std::string, std::less<>> without{};
 };
 
 class Judge {

@@ -2,6 +2,7 @@
 // Runs a bound plan on a CUDA stream. The one launcher: the judge's runner, bundles and the C ABI
 // use it alike.
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -49,6 +50,8 @@ class Launcher {
   Status enqueue_setup(cu::Stream stream);
   /// Fills that are due for each run, then the run nodes, in stream order.
   Status enqueue_run(cu::Stream stream);
+  /// How often each kernel was handed to the driver so far.
+  std::map<std::string, std::uint64_t> launched() const;
   /// The same run as one graph.
   Result<GraphExec> capture_run(cu::Stream stream);
 
@@ -58,6 +61,7 @@ class Launcher {
     cu::Function function = nullptr;
     std::vector<unsigned char> bytes;  // all parameters, each aligned
     std::vector<void*> pointers;       // into bytes
+    std::uint64_t launched = 0;
   };
   struct Step {
     const BoundNode* node = nullptr;

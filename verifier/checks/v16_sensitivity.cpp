@@ -29,10 +29,10 @@ double shifted(const std::vector<double>& data, double old) {
 
 Result<std::vector<TrialPlan>> sensitivity_trials(Session& session, const TrialPlan& base) {
   std::vector<TrialPlan> plans;
-  if (session.large) return plans;
+  if (session.large || !session.asked("V16")) return plans;
   const std::vector<ValueId> ids = filled_values(session.task.graph);
   const std::vector<ValueId> free = free_values(session.task);
-  RandomStream random(session.options.seed, purpose("judge.sensitivity"));
+  RandomStream random(session.seed_for("judge.sensitivity"), 0);
   for (std::size_t t = 0; t < kTrials && !free.empty(); ++t) {
     const ValueId id = free[t % free.size()];
     const auto slot = static_cast<std::size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin());
@@ -76,7 +76,7 @@ Checked check_sensitivity(Session& session, const TrialPlan& base, const TrialRe
   if (verdict) return verdict;
   KW_ASSIGN(verdict, output_views(session, changed_result, b));
   if (verdict) return verdict;
-  double must = 0, kept = 0, stray = 0;
+  double must = 0, kept = 0, stray = 0, deaf = 0;
   std::string where;
   for (std::size_t o = 0; o < before.size(); ++o) {
     const Value& value = session.task.graph.value(session.task.graph.outputs[o]);
@@ -85,7 +85,10 @@ Checked check_sensitivity(Session& session, const TrialPlan& base, const TrialRe
     for (std::size_t i = 0; i < before[o].size(); ++i) {
       const double allowed = before[o].bound_at(i) + after[o].bound_at(i);
       if (std::fabs(before[o].value[i] - after[o].value[i]) > allowed) {
-        ++must;  // and it did: both runs are within their bounds
+        ++must;
+        if (got_before.value[i] == got_after.value[i] && deaf++ == 0) {
+          where = fmt::format("{}[{}]", value.name, i);
+        }
       } else if (before[o].value[i] == after[o].value[i] && allowed < reference::kUnjudged &&
                  before[o].bound_at(i) == after[o].bound_at(i)) {
         ++kept;
@@ -97,17 +100,27 @@ Checked check_sensitivity(Session& session, const TrialPlan& base, const TrialRe
   }
   const bool bitwise = session.task.determinism == Determinism::Bitwise;
   CheckRecord& record =
-      session.record("V16." + changed.label, stray == 0 || !bitwise, changed.seed);
+      session.record("V16." + changed.label, deaf == 0 && (stray == 0 || !bitwise), changed.seed);
   record.figures["must_change"] = must;
   record.figures["must_stay"] = kept;
   record.figures["strayed"] = stray;
+  record.figures["deaf"] = deaf;
   record.notes["input"] = session.task.graph.value(changed.target).name;
+  const std::map<std::string, std::string> witness{{"trial", changed.label},
+                                                   {"seed", fmt::format("{}", changed.seed)}};
+  if (deaf > 0) {
+    return Verdict{"V16", RejectKind::WrongResult,
+                   fmt::format("{} outputs kept their bits although an input element that reaches them "
+                               "changed (first: {})",
+                               deaf, where),
+                   witness};
+  }
   if (stray == 0 || !bitwise) return std::nullopt;
-  return Verdict{RejectKind::WrongResult,
+  return Verdict{"V16", RejectKind::WrongResult,
                  fmt::format("{} outputs changed bits although the changed input element does not "
                              "reach them (first: {})",
                              stray, where),
-                 {{"trial", changed.label}, {"seed", fmt::format("{}", changed.seed)}}};
+                 witness};
 }
 
 }  // namespace kw::verify

@@ -19,6 +19,11 @@ double elements_of(const Graph& graph, const std::vector<ValueId>& ids) {
   return sum;
 }
 
+std::int64_t rows_of(const Value& value) {
+  const std::int64_t all = element_count(value.shape).value_or(0);
+  return value.shape.empty() ? 1 : all / std::max<std::int64_t>(value.shape.back(), 1);
+}
+
 /// At full size every trial moves gigabytes: coherent data where precision can hide, non-finite
 /// data where positions can tell, and more where the buffers are small.
 std::vector<Family> large_families(const Task& task) {
@@ -45,13 +50,16 @@ Result<std::vector<TrialPlan>> family_trials(Session& session) {
                                    Family::Spiky,    Family::RowScaled, Family::Constant};
   constexpr std::array kOneOperand{Family::Denormal, Family::Huge, Family::NonFinite};
   constexpr std::size_t kMaxTargets = 3;
-  const std::vector<ValueId> free = free_values(session.task);
   std::vector<TrialPlan> plans;
+  if (!session.asked("V11")) return plans;
+  const std::vector<ValueId> free = free_values(session.task);
   std::uint64_t number = 0;
-  const auto add = [&](Family family, ValueId target, const std::string& suffix) -> Status {
+  const auto add = [&](Family family, ValueId target, const std::string& suffix,
+                       std::uint64_t special = 0) -> Status {
     const std::string label = std::string(to_string(family)) + suffix;
-    KW_ASSIGN(TrialPlan plan, plan_trial(session.task, label, family, target,
-                                         session.seed_for("judge.family", number)));
+    std::uint64_t seed = session.seed_for("judge.family", number);
+    if (family == Family::NonFinite) seed += (special + 3 - seed % 3) % 3;  // fill_element.cuh
+    KW_ASSIGN(TrialPlan plan, plan_trial(session.task, label, family, target, seed));
     // A poison that is finite in every type: a NaN left in place must not pass for a computed one.
     if (family == Family::NonFinite) plan.poison = 0x5A;
     plan.schedule_seed = session.seed_for("judge.schedule", number);
@@ -77,7 +85,11 @@ Result<std::vector<TrialPlan>> family_trials(Session& session) {
   for (const Family family : kOneOperand) {
     for (std::size_t t = 0; t < std::min(free.size(), kMaxTargets); ++t) {
       const std::string& name = session.task.graph.value(free[t]).name;
-      KW_RETURN_IF_ERROR(add(family, free[t], free.size() > 1 ? "." + name : ""));
+      const std::string of = free.size() > 1 ? "." + name : "";
+      KW_RETURN_IF_ERROR(add(family, free[t], of));
+      if (family != Family::NonFinite || rows_of(session.task.graph.value(free[t])) >= 3) continue;
+      KW_RETURN_IF_ERROR(add(family, free[t], of + ".inf", 1));
+      KW_RETURN_IF_ERROR(add(family, free[t], of + ".minus_inf", 2));
     }
   }
   return plans;

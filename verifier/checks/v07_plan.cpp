@@ -17,7 +17,7 @@ const PlanBuffer* find(const LaunchPlan& plan, std::string_view name) {
 bool bound_by_caller(Role role) { return role != Role::Scratch; }
 
 Verdict refuse(std::string reason, const std::string& buffer) {
-  return {RejectKind::RejectedByPolicy, std::move(reason), {{"buffer", buffer}}};
+  return {"V7", RejectKind::RejectedByPolicy, std::move(reason), {{"buffer", buffer}}};
 }
 
 /// A buffer that the caller binds must be the graph's value of that name.
@@ -63,12 +63,13 @@ std::optional<Verdict> check_launch(const Session& session) {
   const Status bound = launch::check_plan(session.candidate.plan, options);
   // What this device cannot do is for its runner to say.
   if (bound || bound.error().code != Errc::InvalidArgument) return std::nullopt;
-  return Verdict{RejectKind::LaunchError, bound.error().message, {}};
+  return Verdict{"V7", RejectKind::LaunchError, bound.error().message, {}};
 }
 
 }  // namespace
 
 Checked check_plan(Session& session) {
+  if (!session.asked("V7")) return std::nullopt;
   const LaunchPlan& plan = session.candidate.plan;
   session.record("V7.plan", false, 0);
   for (const PlanBuffer& buffer : plan.buffers) {
@@ -85,7 +86,8 @@ Checked check_plan(Session& session) {
   }
   for (const ValueId id : session.task.graph.outputs) {
     const std::string& name = session.task.graph.value(id).name;
-    if (find(plan, name) == nullptr) {
+    const PlanBuffer* buffer = find(plan, name);
+    if (buffer == nullptr || !bound_by_caller(buffer->role)) {
       return refuse(fmt::format("the plan has no buffer for output '{}'", name), name);
     }
   }

@@ -149,12 +149,13 @@ std::string list(const std::set<std::string>& names) {
 }  // namespace
 
 Checked check_ptx(Session& session) {
+  if (!session.asked("V7")) return std::nullopt;
   CheckRecord& record = session.record("V7.ptx", false, 0);
   const auto program = ptxvm::load(session.module.ptx);
   if (!program) {
     const bool ours = program.error().code == Errc::Unsupported;
     record.notes["error"] = program.error().message;
-    return Verdict{ours ? RejectKind::NotVerifiable : RejectKind::RejectedByPolicy,
+    return Verdict{"V7", ours ? RejectKind::NotVerifiable : RejectKind::RejectedByPolicy,
                    fmt::format("the PTX cannot be read: {}", program.error().message),
                    {}};
   }
@@ -164,20 +165,20 @@ Checked check_ptx(Session& session) {
   for (const ptxvm::FunctionInfo& function : (*program)->functions()) {
     if (function.entry) entries.insert(function.name);
     if (!function.has_body) {
-      return Verdict{RejectKind::RejectedByPolicy,
+      return Verdict{"V7", RejectKind::RejectedByPolicy,
                      fmt::format("external function '{}' is not allowed", function.name),
                      {{"function", function.name}}};
     }
   }
   if (entries != planned) {
-    return Verdict{RejectKind::RejectedByPolicy,
+    return Verdict{"V7", RejectKind::RejectedByPolicy,
                    fmt::format("the module's entries ({}) are not the plan's kernels ({})",
                                list(entries), list(planned)),
                    {}};
   }
   for (const ptxvm::VariableInfo& variable : (*program)->variables()) {
     if (variable.external && variable.space != ptxvm::Space::Shared) {
-      return Verdict{RejectKind::RejectedByPolicy,
+      return Verdict{"V7", RejectKind::RejectedByPolicy,
                      fmt::format("external variable '{}' is not allowed", variable.name),
                      {{"variable", variable.name}}};
     }
@@ -189,7 +190,7 @@ Checked check_ptx(Session& session) {
       const std::string fault = fault_of(instruction);
       if (fault.empty()) continue;
       return Verdict{
-          RejectKind::RejectedByPolicy,
+          "V7", RejectKind::RejectedByPolicy,
           fmt::format("{}: {} (source line {})", function.name, fault, instruction.source.line),
           {{"function", function.name},
            {"instruction", instruction.text},

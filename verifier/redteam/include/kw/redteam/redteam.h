@@ -1,0 +1,90 @@
+#pragma once
+// The judge on trial: kernels that must be refused, each for a stated reason, and kernels written in
+// unusual but correct ways that must not be.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "kw/core/candidate.h"
+#include "kw/core/outcome.h"
+#include "kw/core/task.h"
+#include "kw/verify/judge.h"
+
+namespace kw::redteam {
+
+struct Case {
+  std::string name;  // "hostile/precision.tf32": file and variant
+  std::string about;
+  bool hostile = false;
+  std::vector<int> rows;  // of catalogue.md; empty for honest kernels
+  Task task;
+  Candidate candidate;
+  /// What the judge must answer to a hostile one: one of these kinds, found by one of these checks
+  /// ("V7"; empty: any).
+  std::vector<RejectKind> kinds;
+  std::vector<std::string> checks;
+  std::int64_t deadline_ms = 20000;  // of its judgement; a hang costs this much
+  bool pending = false;  // a known gap of the judge: run and shown, but not held against it
+  bool slow = false;                 // costs seconds by its nature (compile bombs)
+};
+
+/// Every case, from the files embedded in the program, by name. An error is a mistake in a manifest
+/// and names its file.
+Result<std::vector<Case>> cases();
+
+/// A file's cases: the text is CUDA source that begins with manifest lines ("//! key: value",
+/// README.md).
+Result<std::vector<Case>> parse_cases(const std::string& stem, std::string_view text, bool hostile);
+
+enum class Finding {
+  AsExpected,
+  Otherwise,  // a hostile one refused, but for another reason than the one stated
+  Missed,     // a hostile one passed
+  Refused,    // an honest one did not pass
+  KnownGap,   // a pending one passed
+  Unjudged,   // NotVerifiable on this device, and nobody expected that
+};
+std::string_view to_string(Finding finding) noexcept;
+
+struct CaseResult {
+  const Case* which = nullptr;
+  Finding finding = Finding::AsExpected;
+  std::string kind;    // "passed" or the kind of rejection
+  std::string check;   // that found it
+  std::string reason;  // one line
+  double ms = 0;       // compiling and judging
+};
+
+struct Options {
+  std::string filter;  // cases whose name holds this text
+  std::size_t stride = 1, first = 0;  // of those, every stride-th
+  bool slow_too = true;
+  std::uint64_t seed = 0;
+  std::function<void(const CaseResult&, std::size_t done, std::size_t all)> progress;
+};
+
+struct Report {
+  std::vector<CaseResult> results;
+  std::size_t count(bool hostile) const;
+  std::size_t count(bool hostile, Finding finding) const;
+  /// Hostile ones refused, over all hostile ones; 1 when there are none.
+  double catch_rate() const;
+  /// Everything hostile refused, everything honest passed.
+  bool sound() const;
+};
+
+/// Judges every case in turn. `cases` outlive the report. Errors are ours: no compiler, no device,
+/// cancelled.
+Result<Report> run(verify::Judge& judge, const std::vector<Case>& cases, const Options& options,
+                   std::stop_token stop);
+
+/// {"v":1,"kind":"red_team",...}; `device` is where it ran.
+std::string to_json(const Report& report, const DeviceIdentity& device);
+/// A table for a person: what was missed or refused, then counts by check and the catch rate.
+std::string to_text(const Report& report);
+
+}  // namespace kw::redteam
