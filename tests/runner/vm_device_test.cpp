@@ -135,6 +135,8 @@ TEST_F(VmDeviceTest, NoticesRepeatsThatDiffer) {
       "  if (i == 0) calls = calls + 1;\n}\n";
   RunRequest request = add_request(source, 64);
   request.trials[0].repeats = 2;
+  EXPECT_EQ(fault(request).kind, RejectKind::InputModified) << "module variables keep no state";
+  request.protect_inputs = false;
   const RunReply reply = run(request);
   ASSERT_FALSE(reply.fault) << reply.fault->reason;
   EXPECT_FALSE(reply.trials[0].repeats_equal);
