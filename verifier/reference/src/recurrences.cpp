@@ -3,7 +3,8 @@
 // A worst-case error that runs along hundreds of steps grows without bound although the recurrence
 // forgets. So the error of a step is that of its own products, functions and sums (as everywhere),
 // while errors that arrive with the hidden state and with the layer's input add up as independent
-// ones do: the root of the sum of squares, three of them.
+// ones do: the root of the sum of squares. The margin
+// lies in the worst-case part that every step adds.
 
 #include <algorithm>
 
@@ -13,8 +14,6 @@
 
 namespace kw::reference {
 namespace {
-
-constexpr double kDeviations = 3;
 
 /// x w^T + bias, errors of x entering as independent ones.
 Result<Tensor> project(const Call& call, const Tensor& x, const Tensor& w, const Tensor* bias) {
@@ -32,7 +31,7 @@ Result<Tensor> project(const Call& call, const Tensor& x, const Tensor& w, const
         const double part = w.value[j * k + i] * e[i];
         squares += part * part;
       }
-      out.bound[row * n + j] += kDeviations * std::sqrt(squares);
+      out.bound[row * n + j] += std::sqrt(squares);
     }
   }
   return out;
