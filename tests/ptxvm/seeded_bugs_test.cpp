@@ -16,9 +16,9 @@ constexpr const char* kFamilies[] = {"bounds", "alignment", "uninitialised", "ra
 
 // What no check finds yet.
 bool is_pending(const std::string& name) {
-  return name.starts_with("wrap/") || name == "uninitialised/predicate" ||
-         name.starts_with("uninitialised/register") ||
-         name == "uninitialised/shuffle_from_absent_lane";
+  // A partial reduction by shuffles reads absent lanes too, and ignores what it gets. And in PTX an
+  // unsigned sum that wraps is a signed one with a negative term.
+  return name == "uninitialised/shuffle_from_absent_lane" || name == "wrap/sum_of_offsets";
 }
 
 std::filesystem::path corpus() { return KW_SOURCE_DIR "/tests/ptxvm/corpus"; }

@@ -71,9 +71,9 @@ Result<void> build_kernel(Program::Impl& impl, const Function& f) {
   for (const int p : f.parameters) {
     const Variable& v = f.variables[static_cast<std::size_t>(p)];
     offset = (offset + v.align - 1) / v.align * v.align;
-    info.parameters.push_back(
-        {v.name, static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(v.size), v.align,
-         std::string(type_name(v.type)), v.pointer});
+    info.parameters.push_back({v.name, static_cast<std::uint32_t>(offset),
+                               static_cast<std::uint32_t>(v.size), v.align,
+                               std::string(type_name(v.type)), v.pointer});
     offset += v.size;
   }
   info.parameter_bytes = static_cast<std::uint32_t>(offset);
@@ -88,6 +88,20 @@ Result<void> build_kernel(Program::Impl& impl, const Function& f) {
 }
 
 }  // namespace
+
+const LoweredKernel& Program::Impl::checked(std::size_t k) const {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<LoweredKernel>& made = checked_[k];
+  if (!made) {
+    made = std::make_unique<LoweredKernel>();
+    // What could be lowered without the checks may use too many intermediate values with them.
+    if (!lower_checked(module, *flat[k], *made)) {
+      checked_.erase(k);
+      return *lowered[k];
+    }
+  }
+  return *made;
+}
 
 Program::Program(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 Program::~Program() = default;

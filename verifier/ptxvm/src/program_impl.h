@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "exec/lowered.h"
@@ -16,8 +18,14 @@ struct Program::Impl {
   std::vector<KernelInfo> kernels;
   std::vector<std::unique_ptr<FlatKernel>> flat;        // by kernel; owns synthesized instructions
   std::vector<std::unique_ptr<LoweredKernel>> lowered;  // by kernel; nullptr if refused
+  /// Kernel `k` with the instructions of the value checks; made at first use.
+  const LoweredKernel& checked(std::size_t k) const;
   std::vector<FunctionInfo> functions;
   std::vector<VariableInfo> variables;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::map<std::size_t, std::unique_ptr<LoweredKernel>> checked_;  // guarded by mutex_
 };
 
 }  // namespace kw::ptxvm

@@ -182,4 +182,39 @@ const Ins* access_slowly(Warp& w, const Ins* ins) {
   return ins + 1;
 }
 
+void report_unwritten(Warp& w, const Ins* ins, unsigned lane) {
+  if (!w.block->context.options->check_registers) return;
+  RawFinding f;
+  f.kind = FindingKind::UninitialisedRegister;
+  // Arithmetic that used it first, if it is not used right here (lower/checks.h).
+  const std::uint32_t origin = operand<std::uint32_t>(w, ins->a)[1];
+  f.ins = ins;
+  f.message = "this lane has never written a register that decides a branch, an address or a store";
+  if (origin != 0) {
+    f.ins = nullptr;
+    f.source = origin - 1;
+    f.has_other = true;
+    f.other_source = ins->source;
+    f.other_block = w.block->id;
+    f.other_warp = w.index;
+    f.other_lane = lane;
+  }
+  w.block->worker->report(w, lane, std::move(f));
+}
+
+void report_wrapped(Warp& w, const Ins* ins, unsigned lane, std::uint32_t source) {
+  if (!w.block->context.options->check_index_overflow) return;
+  RawFinding f;
+  f.kind = FindingKind::IndexOverflow;
+  f.ins = ins;
+  f.space = Space::Global;
+  f.has_other = true;
+  f.other_source = source;
+  f.other_block = w.block->id;
+  f.other_warp = w.index;
+  f.other_lane = lane;
+  f.message = "the address was made by 32-bit arithmetic that wrapped";
+  w.block->worker->report(w, lane, std::move(f));
+}
+
 }  // namespace kw::ptxvm

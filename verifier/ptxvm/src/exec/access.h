@@ -21,6 +21,11 @@ void touch_in_flight(Warp& warp, const Ins* ins);
 /// bytes are also written.
 void note_lanes(Warp& warp, const Ins* ins, const Region& region);
 
+/// A lane uses a register that it never wrote.
+void report_unwritten(Warp& warp, const Ins* ins, unsigned lane);
+/// A lane's address comes from index arithmetic that wrapped at instruction `source`.
+void report_wrapped(Warp& warp, const Ins* ins, unsigned lane, std::uint32_t source);
+
 /// Counts sectors or bank waves of the access at Warp::address.
 void count_access(Warp& warp, const Ins* ins);
 

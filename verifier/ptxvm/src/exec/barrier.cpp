@@ -43,7 +43,18 @@ const Ins* Block::wait_at_barrier(Warp& w, const Ins* ins) {
     return nullptr;
   }
   Barrier& b = barriers[number];
-  b.expected = counted ? count : 0;
+  const std::uint32_t expected = counted ? count : 0;
+  if (b.used && b.expected != expected) {
+    RawFinding finding;
+    finding.kind = FindingKind::BarrierDivergence;
+    finding.ins = ins;
+    finding.message = fmt::format(
+        "barrier {} is awaited with {} here, with {} by threads that came before", number,
+        expected == 0 ? std::string("all threads") : fmt::format("{} threads", expected),
+        b.expected == 0 ? std::string("all threads") : fmt::format("{} threads", b.expected));
+    worker->report(w, lane, std::move(finding));
+  }
+  b.expected = expected;
   if (ins->x == static_cast<std::uint32_t>(BarrierKind::Arrive)) {
     b.used = true;
     if (races) races->arrive(w, w.mask, number);

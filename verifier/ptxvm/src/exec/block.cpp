@@ -121,6 +121,7 @@ void Block::start(Worker& by, std::uint64_t at) {
     races = std::make_unique<BlockRaces>(*this, context.shared_bytes, by.races->plan);
   if (races) races->start(*by.races);
   async.start(*this, context.options->check_async_copies ? context.shared_bytes : 0);
+  pause_state_ = mix(context.options->seed ^ linear);
   std::iota(turn_order.begin(), turn_order.end(), 0u);
   if (context.options->schedule == Schedule::Reversed)
     std::reverse(turn_order.begin(), turn_order.end());
@@ -131,6 +132,12 @@ void Block::start(Worker& by, std::uint64_t at) {
       std::swap(turn_order[i - 1], turn_order[state % i]);
     }
   }
+}
+
+bool Block::draw_pause() {
+  if (!context.options->pauses) return false;
+  pause_state_ = mix(pause_state_);
+  return pause_state_ % 4 == 0;
 }
 
 bool Block::turn(Warp& w) {
@@ -158,6 +165,7 @@ Block::Outcome Block::run(std::uint64_t instructions) {
     for (const std::uint32_t i : turn_order) {
       if (controls[i].ready.empty()) continue;
       progress = true;
+      if (draw_pause()) continue;
       if (!turn(warps[i])) return Outcome::Failed;
     }
     if (live_threads == 0) break;

@@ -52,6 +52,12 @@ struct Block {
   }
   static constexpr std::int64_t kTurn = 2048;  // instructions per warp and turn
 
+  /// Options::pauses: whether to pause here, from the seed. A warp that pauses loses its turn soon.
+  bool draw_pause();
+  void maybe_pause(Warp& w) {
+    if (draw_pause() && w.fuel > 0) w.fuel = 0;
+  }
+
   const Ins* wait_at_barrier(Warp& w, const Ins* ins);
 
   const LaunchContext& context;
@@ -72,6 +78,7 @@ struct Block {
   std::unique_ptr<L1Cache> l1;  // Options::model_caches only
 
  private:
+  std::uint64_t pause_state_ = 0;
   bool turn(Warp& w);  // false: the block must stop
   bool complete_barriers();
   void count_arrival(Warp& w, Parked& p);

@@ -112,6 +112,11 @@ const Ins* diverge(Warp& w, const Ins* ins, std::uint32_t taken) {
     w.mask = taken;
     return target;
   }
+  if (w.reverse_lanes) {
+    c.ready.push_back({fall, rest, w.join});
+    w.mask = taken;
+    return target;
+  }
   c.ready.push_back({target, taken, w.join});
   w.mask = rest;
   return fall;

@@ -319,7 +319,10 @@ Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
   KW_RETURN_IF_ERROR(check(*info, launch));
   Options options = given;
   if (options.threads == 0) options.threads = std::max(1u, std::thread::hardware_concurrency());
-  const LoweredKernel& kernel = *impl.lowered[static_cast<std::size_t>(info - impl.kernels.data())];
+  const auto number = static_cast<std::size_t>(info - impl.kernels.data());
+  const LoweredKernel& kernel = options.check_registers || options.check_index_overflow
+                                    ? impl.checked(number)
+                                    : *impl.lowered[number];
   options.threads =
       static_cast<unsigned>(std::min<std::uint64_t>({options.threads, launch.grid.count(), 256}));
   if (!options.check_races || options.threads == 1)

@@ -131,8 +131,8 @@ void BlockRaces::note(Warp& w, const Access& a) {
   // Strong accesses do not race with one another, but volatile gives lanes of a warp no order.
   const auto excused = [&](Stamp t, std::uint32_t who) {
     if (!strong || (who & Who::kStrong) == 0) return false;
-    return (who & me & Who::kVolatile) == 0 || ((who ^ me) & Who::kWarpMask) != 0 ||
-           (!shared && worker_->block_of(t) != position_);
+    if ((who & me & Who::kVolatile) == 0 || ((who ^ me) & Who::kWarpMask) != 0) return true;
+    return !shared && worker_->block_of(t) != position_;
   };
   const auto conflicts = [&](const Stamp* t, const std::uint32_t* who, std::uint64_t g) {
     return t[g] != 0 && !excused(t[g], who[g]) && !ordered(w, a.lane, shared, t[g], who[g]);

@@ -39,7 +39,7 @@ Worker::Worker(const LaunchContext& c) : context(c) {
 
 void Worker::report(const Warp& warp, unsigned lane, RawFinding finding) {
   Block& block = *warp.block;
-  finding.source = finding.ins->source;
+  if (finding.ins != nullptr) finding.source = finding.ins->source;
   finding.position = block.position;
   finding.sequence = block.sequence++;
   finding.block = block.id;

@@ -2,6 +2,7 @@
 // run on several threads; shared and local memory belong to one thread.
 
 #include "exec/access.h"
+#include "exec/context.h"
 #include "handlers/narrow.h"
 
 namespace kw::ptxvm::baseline {
@@ -26,6 +27,7 @@ const Ins* atomic(Warp& w, const Ins* ins) {
                        : reg<const u64>(w, ins->a)[l] + ins->imm;
   }
   if (w.count_memory) count_access(w, ins);
+  w.block->maybe_pause(w);
   const T* b = reg<const T>(w, ins->b);
   const T* c = reg<const T>(w, ins->c);
   T* d = reg<T>(w, ins->d);

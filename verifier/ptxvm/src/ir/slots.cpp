@@ -38,16 +38,16 @@ struct Interval {
 // Above this the analysis is not worth its memory: every register gets a slot of its own.
 constexpr std::size_t kMaxLivenessWords = std::size_t{1} << 25;
 
-// Live ranges as single intervals over the code in its linear order.
-std::vector<Interval> live_intervals(const FlatKernel& kernel, const Cfg& cfg) {
+using Bits = std::vector<std::uint64_t>;
+struct Liveness {
+  std::vector<Bits> in, out;  // by block; empty where the kernel is too large
+};
+
+Liveness find_live(const FlatKernel& kernel, const Cfg& cfg) {
   const std::size_t registers = kernel.registers.size();
   const std::size_t words = (registers + 63) / 64;
   const std::size_t blocks = cfg.blocks.size();
-  if (words * blocks > kMaxLivenessWords) {
-    return std::vector<Interval>(registers,
-                                 {0, 2 * static_cast<std::uint32_t>(kernel.code.size()) + 2});
-  }
-  using Bits = std::vector<std::uint64_t>;
+  if (words * blocks > kMaxLivenessWords) return {};
   std::vector<Bits> live_in(blocks, Bits(words)), kill(blocks, Bits(words)),
       live_out(blocks, Bits(words));
   const auto set = [](Bits& bits, int r) {
@@ -98,6 +98,20 @@ std::vector<Interval> live_intervals(const FlatKernel& kernel, const Cfg& cfg) {
       queued[p] = true;
     }
   }
+  return {std::move(live_in), std::move(live_out)};
+}
+
+// Live ranges as single intervals over the code in its linear order.
+std::vector<Interval> live_intervals(const FlatKernel& kernel, const Cfg& cfg) {
+  const std::size_t registers = kernel.registers.size();
+  const std::size_t words = (registers + 63) / 64;
+  const std::size_t blocks = cfg.blocks.size();
+  const auto [live_in, live_out] = find_live(kernel, cfg);
+  if (live_in.empty()) {
+    return std::vector<Interval>(registers,
+                                 {0, 2 * static_cast<std::uint32_t>(kernel.code.size()) + 2});
+  }
+  Access access;
   std::vector<Interval> intervals(registers);
   for (std::size_t b = 0; b < blocks; ++b) {
     const std::uint32_t begin = cfg.blocks[b].begin, end = cfg.blocks[b].end;
@@ -135,6 +149,29 @@ bool writes_first_operand(const FlatInstruction& in) {
   if (ast.base() == "wmma") return !ast.has("store");
   if (ast.base() == "mbarrier") return !ast.has("init") && !ast.has("inval");
   return true;
+}
+
+std::vector<int> registers_read(const FlatInstruction& in) {
+  Access access;
+  accesses(in, access);
+  return access.read;
+}
+
+std::vector<int> registers_written(const FlatInstruction& in) {
+  Access access;
+  accesses(in, access);
+  return access.written;
+}
+
+std::vector<int> read_before_written(const FlatKernel& kernel, const Cfg& cfg) {
+  std::vector<int> out;
+  if (cfg.blocks.empty()) return out;
+  const Liveness live = find_live(kernel, cfg);
+  if (live.in.empty()) return out;
+  for (std::size_t r = 0; r < kernel.registers.size(); ++r) {
+    if ((live.in.front()[r / 64] >> (r % 64) & 1) != 0) out.push_back(static_cast<int>(r));
+  }
+  return out;
 }
 
 Slots assign_slots(const FlatKernel& kernel, const Cfg& cfg) {

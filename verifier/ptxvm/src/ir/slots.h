@@ -18,6 +18,12 @@ struct Slots {
 inline constexpr std::uint32_t kScratchSlots = 8;
 inline constexpr std::uint32_t kScratchSlotBytes = 512;
 
+std::vector<int> registers_read(const FlatInstruction& in);  // the guard's too
+std::vector<int> registers_written(const FlatInstruction& in);
+/// Registers that some path reads, or writes under a guard, before it has written them. Empty where
+/// the kernel is too large for the analysis.
+std::vector<int> read_before_written(const FlatKernel& kernel, const Cfg& cfg);
+
 Slots assign_slots(const FlatKernel& kernel, const Cfg& cfg);
 
 /// The number of leading operands that the instruction writes (0, 1; 2 for the pair p|q).

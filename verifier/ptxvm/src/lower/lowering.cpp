@@ -8,12 +8,18 @@ Status lower_kernel(const Module& module, const FlatKernel& kernel, LoweredKerne
   return Lowering(module, kernel, out).run();
 }
 
-Lowering::Lowering(const Module& module, const FlatKernel& kernel, LoweredKernel& out)
+Status lower_checked(const Module& module, const FlatKernel& kernel, LoweredKernel& out) {
+  return Lowering(module, kernel, out, true).run();
+}
+
+Lowering::Lowering(const Module& module, const FlatKernel& kernel, LoweredKernel& out, bool checked)
     : module_(module),
       kernel_(kernel),
       out_(out),
       cfg_(build_cfg(kernel)),
-      slots_(assign_slots(kernel, cfg_)) {}
+      slots_(assign_slots(kernel, cfg_)) {
+  if (checked) checks_ = plan_value_checks(kernel, cfg_, slots_);
+}
 
 tl::unexpected<Error> Lowering::unsupported(In in, std::string_view why) const {
   return fail(Errc::Unsupported, "{} at PTX line {} is not supported{}{}", in.ast->opcode,
@@ -91,6 +97,7 @@ Status Lowering::run() {
 Status Lowering::instruction(In in, std::uint32_t block) {
   scratch_used_ = 0;
   pending_.clear();
+  KW_RETURN_IF_ERROR(check_guard(in));
   switch (in.kind) {
     case FlatInstruction::Kind::Branch:
     case FlatInstruction::Kind::Switch:
@@ -116,8 +123,11 @@ Status Lowering::instruction(In in, std::uint32_t block) {
     ins->a = slots_.offset[static_cast<std::size_t>(in.guard)];
     ins->z = in.guard_negated ? 1 : 0;
   }
+  KW_RETURN_IF_ERROR(check_before(in));
+  scratch_used_ = 0;
   KW_RETURN_IF_ERROR(plain(in));
   KW_RETURN_IF_ERROR(finish_destinations(in));
+  KW_RETURN_IF_ERROR(check_after(in));
   if (in.guard >= 0) {
     KW_RETURN_IF_ERROR(emit(in, "$unguard").map([](Ins*) {}));
     out_.code[guard].x = static_cast<std::uint32_t>(out_.code.size());

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <array>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,15 +14,19 @@
 #include "ir/cfg.h"
 #include "ir/slots.h"
 #include "kw/core/result.h"
+#include "lower/checks.h"
 
 namespace kw::ptxvm {
 
 /// Errors: Unsupported, naming opcode and PTX line; InvalidArgument for operands that do not fit.
 Status lower_kernel(const Module& module, const FlatKernel& kernel, LoweredKernel& out);
+/// The same with the instructions that Options::check_registers and check_index_overflow need.
+Status lower_checked(const Module& module, const FlatKernel& kernel, LoweredKernel& out);
 
 class Lowering {
  public:
-  Lowering(const Module& module, const FlatKernel& kernel, LoweredKernel& out);
+  Lowering(const Module& module, const FlatKernel& kernel, LoweredKernel& out,
+           bool checked = false);
   Status run();
 
  private:
@@ -105,6 +110,12 @@ class Lowering {
   Status registers_of(In in, const Operand& op, std::uint32_t bytes, bool result,
                       std::uint32_t* count);
 
+  // checks.cpp
+  Status check_guard(In in);
+  Status check_before(In in);
+  Status check_after(In in);
+  Status check_written(In in, int reg);
+
   InstructionClass classify(In in) const;
 
   const Module& module_;
@@ -112,6 +123,7 @@ class Lowering {
   LoweredKernel& out_;
   Cfg cfg_;
   Slots slots_;
+  std::optional<ValueChecks> checks_;
   std::map<std::pair<std::uint64_t, std::uint32_t>, Location> constants_;
   std::map<std::pair<int, std::uint64_t>, Location> relocated_;
   std::uint32_t scratch_used_ = 0;

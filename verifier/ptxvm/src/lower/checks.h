@@ -1,0 +1,35 @@
+#pragma once
+// Which registers the checks of values follow, found by reading the code (README.md, "Registers"
+// and "Index overflow"). What is not followed costs nothing.
+
+#include <cstdint>
+#include <vector>
+
+#include "ir/cfg.h"
+#include "ir/slots.h"
+#include "lower/value_slots.h"
+
+namespace kw::ptxvm {
+
+/// A location in the register file, 0: not followed. Locations by register number.
+struct ValueChecks {
+  /// Registers that some path reads before writing. Two words: the lanes that have written it
+  /// (or all it was made of), and 1 + the instruction that first used an unwritten one.
+  std::vector<std::uint32_t> maybe_unwritten;
+  /// 32-bit registers of sums and products that become addresses. kChainBytes: lanes whose value is
+  /// not the exact one as signed and as unsigned arithmetic has it, the instruction that wrapped,
+  /// and from kChainExact on the exact values.
+  std::vector<std::uint32_t> chain;
+  /// 64-bit registers made of those: lanes that are wrong, the instruction that wrapped.
+  std::vector<std::uint32_t> address;
+
+  static constexpr std::uint32_t kChainBytes = kChainExact + 512;
+};
+
+/// Finds them and makes the register file larger by what they need.
+ValueChecks plan_value_checks(const FlatKernel& kernel, const Cfg& cfg, Slots& slots);
+
+/// A plain move between registers.
+bool is_copy(const FlatInstruction& in);
+
+}  // namespace kw::ptxvm
