@@ -31,7 +31,7 @@ struct Case {
 std::vector<float> floats(std::size_t n) { return random_floats(n, 1); }
 
 std::vector<Case> cases() {
-  constexpr std::uint32_t n = 1u << 20, m = 256, rows = 1024, columns = 1024;
+  static constexpr std::uint32_t n = 1u << 20, m = 256, rows = 1024, columns = 1024;
   const auto matrices = [](Memory& memory, const std::vector<std::uint16_t>* halves) {
     const auto input = [&](const char* name) {
       return halves != nullptr ? upload(memory, name, *halves)
