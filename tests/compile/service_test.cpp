@@ -163,7 +163,7 @@ TEST_F(Service, RefusesBadRequestsByName) {
   EXPECT_EQ(service()->compile({kAdd, "compute_80", {}}, {}).error().code, Errc::InvalidArgument);
   EXPECT_EQ(service()->compile({kAdd, "sm_80", {"-I/etc"}}, {}).error().code,
             Errc::InvalidArgument);
-  EXPECT_EQ(failure(std::string((256u << 10) + 1, ' ')).kind, RejectKind::RejectedByPolicy);
+  EXPECT_EQ(failure(std::string(kMaxSourceBytes + 1, ' ')).kind, RejectKind::RejectedByPolicy);
   EXPECT_EQ(failure(std::string("int x;\0", 7)).kind, RejectKind::RejectedByPolicy);
 }
 

@@ -104,6 +104,10 @@ TEST_F(Cli, VerifyJudgesAFileAndSaysNoToAWrongOne) {
     source.assign(std::istreambuf_iterator<char>(in), {});
   }
   std::ofstream(bundle + "/kernel.cu") << "#error broken\n" << source;
+  const Ended tampered = cli({"verify", bundle, "--device", "vm", "--json"});
+  EXPECT_EQ(tampered.code, 2) << tampered.out;
+  EXPECT_THAT(tampered.out, HasSubstr("kernel.cu is not what certificate.json certifies"));
+  std::filesystem::remove(bundle + "/certificate.json");
   const Ended broken = cli({"verify", bundle, "--device", "vm", "--json"});
   EXPECT_EQ(broken.code, 1) << broken.err;
   EXPECT_EQ(Json::parse(broken.out)["passed"], false);

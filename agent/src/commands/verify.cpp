@@ -17,7 +17,8 @@ std::string outcome_text(const Outcome& outcome) {
     std::string out;
     for (const CheckRecord& check : evidence.checks) {
       out += fmt::format("  {:<6} {}", check.passed ? "ok" : "FAILED", check.check);
-      for (const auto& [name, value] : check.figures) out += fmt::format("  {}={:.4g}", name, value);
+      for (const auto& [name, value] : check.figures)
+        out += fmt::format("  {}={:.4g}", name, value);
       out += "\n";
     }
     return out + fmt::format("on {} ({}), {}, {}\n", evidence.device.name, evidence.device.arch,
@@ -74,7 +75,8 @@ Result<Subject> read_certificate(const std::string& path) {
 /// A bundle's files and its certificate must be of the same kernel, plan and task.
 Status same_as_certified(const std::filesystem::path& bundle, const Subject& subject) {
   const auto refuse = [&](const char* file) {
-    return fail(Errc::Corrupt, "{} is not what certificate.json certifies: one of them was changed",
+    return fail(Errc::InvalidArgument,
+                "{} is not what certificate.json certifies: one of them was changed",
                 (bundle / file).string());
   };
   KW_ASSIGN(const std::string source, read_file(bundle / "kernel.cu", kMaxSourceBytes));
@@ -87,8 +89,8 @@ Status same_as_certified(const std::filesystem::path& bundle, const Subject& sub
 }
 
 std::string replay_text(const verify::Replay& replay) {
-  std::string out = fmt::format("replayed: {} checks agree, {} differences{}\n", replay.checks_agree,
-                                replay.differences.size(),
+  std::string out = fmt::format("replayed: {} checks agree, {} differences{}\n",
+                                replay.checks_agree, replay.differences.size(),
                                 replay.same_device ? "" : " (another device: figures may differ)");
   for (const std::string& line : replay.differences) out += "  " + line + "\n";
   return out;
@@ -102,7 +104,8 @@ class VerifyCommand final : public Command {
     return "  kernelwright verify kernel.cu --task kernelbench:1/19 --plan plan.json\n"
            "  kernelwright verify BUNDLE_DIRECTORY\n"
            "  kernelwright verify certificate.json\n"
-           "  kernelwright verify kernel.cu --task task.json --plan plan.json --certificate out.json";
+           "  kernelwright verify kernel.cu --task task.json --plan plan.json --certificate "
+           "out.json";
   }
   void declare(Arguments& a) override {
     a.positional("what", what_, "a .cu file, a certificate, or the directory of an exported bundle",
@@ -131,8 +134,8 @@ class VerifyCommand final : public Command {
     const auto judging = make_judging(*compiler);
     KW_ASSIGN(const DeviceInfo info, judging->device(device));
     options.timing = info.has_time;
-    KW_ASSIGN(const Outcome outcome, judging->judge(device, subject.task, subject.candidate, options,
-                                                    invocation.interrupted));
+    KW_ASSIGN(const Outcome outcome, judging->judge(device, subject.task, subject.candidate,
+                                                    options, invocation.interrupted));
     KW_RETURN_IF_ERROR(write_files(subject, options, outcome));
     return show(invocation, subject, options.seed, outcome);
   }

@@ -177,15 +177,15 @@ class FallbackSkeleton final : public Skeleton {
                                 count_of(stage.reduced_extents()) > kLongReduction;
 
     Fragment fragment;
-    std::int64_t work_items = count_of(stage.parallel_extents());
+    const std::int64_t work_items = stage.kind == Stage::Kind::Encode
+                                        ? encode_units(stage)
+                                        : count_of(stage.parallel_extents());
     std::string body;
     Numbers numbers;
     const std::string count = numbers(work_items);
     if (stage.kind == Stage::Kind::Encode) {
       Binding literal = binding_for(pointers, nullptr);
       body = encode_loop_text(program, stage, literal);
-      work_items = encode_units(stage);
-      numbers = {};
       fragment.formats.push_back(stage.encoded);
       fragment.includes.emplace_back("format_encode.cuh");
     } else {

@@ -14,7 +14,7 @@ std::string_view to_string(ProposerKind kind) noexcept;
 std::optional<ProposerKind> parse_proposer_kind(std::string_view text) noexcept;
 
 struct Candidate {
-  std::string source;  // CUDA device code, one translation unit, at most 256 KiB
+  std::string source;  // CUDA device code, one translation unit, at most kMaxSourceBytes
   LaunchPlan plan;
   ProposerKind proposer = ProposerKind::User;
   std::string generator;  // "stream@1+contraction@1" for templates, the model's name otherwise
