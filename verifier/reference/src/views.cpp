@@ -84,6 +84,18 @@ Result<Outputs> expand(const Call& call) {
   return one(broadcast_to(call.in(0), to));
 }
 
+/// copy(self, source): the second tensor in the shape of the first.
+Result<Outputs> copy(const Call& call) {
+  KW_RETURN_IF_ERROR(need_inputs(call, 2));
+  const Shape& to = call.output_shape();
+  KW_ASSIGN(const Shape both, broadcast_shape(call, call.in(1).shape, to));
+  if (both != to) {
+    return fail(Errc::InvalidArgument, "{} does not expand to {}", to_string(call.in(1).shape),
+                to_string(to));
+  }
+  return one(broadcast_to(call.in(1), to));
+}
+
 Result<Outputs> slice(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   const Tensor& x = call.in(0);
@@ -156,7 +168,7 @@ std::vector<OperatorEntry> view_operators() {
           {"swapaxes", transpose},   {"t", transpose_last},  {"mT", transpose_last},
           {"numpy_T", reverse_dims}, {"expand", expand},     {"expand_as", expand},
           {"broadcast_to", expand},  {"slice", slice},       {"select", select},
-          {"diagonal", diagonal}};
+          {"diagonal", diagonal},    {"copy", copy}};
 }
 
 }  // namespace kw::reference

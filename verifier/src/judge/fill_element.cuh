@@ -141,11 +141,17 @@ KW_FN float kw_source(const struct KwFill* f, kw_u64 i, const kw_u32* w) {
     }
     case kKwNonFinite: {
       // One row in four has them, so that results which do not mix rows stay telling.
-      // For certain there are a NaN and both infinities in three rows that follow each other, or, where
-      // there are fewer, the one that the seed names.
-      const kw_u64 certain = f->row > 0 && f->elements / f->row >= 3 ? 3 : 1;
+      // For certain there are a NaN and both infinities, each at about eight places of a row of its own,
+      // a third of the rows apart: a mask, a triangle or a window cannot hide them all. Where there are
+      // fewer than three rows it is the one that the seed names.
+      const kw_u64 row = f->row > 0 && f->row < f->elements ? f->row : f->elements;
+      const kw_u64 rows = f->elements / row, certain = rows >= 3 ? 3 : 1;
+      const kw_u64 step = row >= 8 ? row / 8 : row;
       for (kw_u64 j = 0; j < certain; ++j) {
-        if (i == (f->pick + j * f->row) % f->elements) return kw_special((kw_u32)((f->seed + j) % 3u));
+        const kw_u64 at = (f->pick / row + j * (rows / certain)) % rows;
+        if (i / row == at && (i % row + row - f->pick % row) % row % step == 0) {
+          return kw_special((kw_u32)((f->seed + j) % 3u));
+        }
       }
       if ((w[7] % 997u != 0 ||
                            (kw_philox(f->seed, f->stream ^ 0x726F7773ull, i / f->row).w[1] & 3u) != 0)) {

@@ -38,6 +38,6 @@ class Judge {
   std::unique_ptr<Impl> impl_;
 };
 
-inline constexpr const char* kJudgeVersion = "judge.1";
+inline constexpr const char* kJudgeVersion = "judge.2";
 
 }  // namespace kw::verify
