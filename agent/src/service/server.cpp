@@ -99,10 +99,15 @@ class BeastServer final : public Server {
       error_code ignored;
       acceptor_.close(ignored);
     });
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
     for (const auto& connection : connections()) connection->close();
-    pool_.join();
     work_.reset();
+    // The pool last: what a connection has just given to it must still come back.
     if (thread_.joinable()) thread_.join();
+    pool_.join();
   }
 
   Status listen() {
@@ -154,6 +159,7 @@ class BeastServer final : public Server {
       auto connection = std::make_shared<Connection>(*this, std::move(socket));
       {
         const std::lock_guard lock(mutex_);
+        if (stopping_) co_return;  // nobody would close this one
         std::erase_if(connections_, [](const auto& weak) { return weak.expired(); });
         connections_.push_back(connection);
       }
@@ -180,6 +186,7 @@ class BeastServer final : public Server {
   std::atomic<std::size_t> open_ = 0;
   std::mutex mutex_;
   std::list<std::weak_ptr<Connection>> connections_;  // guarded by mutex_
+  bool stopping_ = false;                             // guarded by mutex_
   std::thread thread_;
 };
 
@@ -341,7 +348,7 @@ net::awaitable<void> Connection::events(Self self, const EventStreamReply& from)
     const auto piece = http::make_chunk(net::buffer(text));
     co_await net::async_write(self->stream_, piece, token);
     if (ec || chunk.last) break;
-    if (!chunk.text.empty() || self->woken_) continue;
+    if (!chunk.text.empty() || self->woken_ || self->closing_) continue;
     self->wake_.expires_after(kStreamPoll);
     error_code woken;
     auto woken_token = net::redirect_error(net::use_awaitable, woken);

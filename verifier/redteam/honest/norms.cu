@@ -2,7 +2,7 @@
 //! about: normalisations
 //! variant: two_pass MODE=1;; launch: k grid 1 block 4
 //! variant: welford MODE=2;; launch: k grid 4 block 32;; about: running moments per lane, merged by Chan's formula
-//! variant: shifted_one_pass MODE=3;; launch: k grid 1 block 4;; about: moments about the row's first element
+//! variant: shifted_one_pass MODE=3;; launch: k grid 1 block 4;; about: moments about the mean of the row's first eight
 //! variant: double_one_pass MODE=4;; launch: k grid 1 block 4
 //! variant: statistics_apart MODE=5;; scratch: stat 32;; launch: s grid 4 block 32 args x stat;; launch+: a grid 3 block 128 args x w b stat y
 //! variant: row_in_registers MODE=6;; launch: k grid 2 block 64;; about: two warps of a block, a row each, three elements to a lane
@@ -36,7 +36,8 @@ extern "C" __global__ void k(const float* x, const float* w, const float* b, flo
   for (int i = 0; i < 96; ++i) v = fmaf(x[i] - m, x[i] - m, v);
   float r = rsqrtf(v / 96.f + EPS);
 #elif MODE == 3
-  float first = x[0], s = 0.f, q = 0.f;
+  float first = 0.f, s = 0.f, q = 0.f;
+  for (int i = 0; i < 8; ++i) first += x[i] / 8.f;
   for (int i = 0; i < 96; ++i) s += x[i] - first, q += (x[i] - first) * (x[i] - first);
   float m = first + s / 96.f, v = q / 96.f - (s / 96.f) * (s / 96.f), r = 1.f / sqrtf((v < 0.f ? 0.f : v) + EPS);
 #else
