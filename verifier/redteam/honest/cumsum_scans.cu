@@ -5,11 +5,7 @@
 //! variant: warp_scan MODE=3;; launch: k grid 3 block 32
 //! variant: blelloch MODE=4;; launch: k grid 3 block 512
 //! variant: look_back MODE=5;; scratch: state 96 each 0;; scratch+: next 12 each 0;; launch: k grid 3,7 block 128;; about: decoupled look-back over blocks that take their number when they start
-//! variant: library MODE=6;; slow: 1;; launch: k grid 3 block 128;; about: the toolkit's own block scan
 //! variant: segments_then_carry MODE=7;; scratch: total 84;; launch: p grid 3,7 block 32 args x y total;; launch+: q grid 3,7 block 32 args total y
-#if MODE == 6
-#include <cub/block/block_scan.cuh>
-#endif
 __device__ float scan_warp(float v) {
   for (int d = 1; d < 32; d *= 2) {
     float u = __shfl_up_sync(~0u, v, d);
@@ -119,14 +115,6 @@ extern "C" __global__ void k(const float* x, float* y) {
   }
   __syncthreads();
   for (int i = t; i < 700; i += 512) y[i] = s[i] + x[i];
-#elif MODE == 6
-  using Scan = cub::BlockScan<float, 128>;
-  __shared__ typename Scan::TempStorage room;
-  float v[6];
-  for (int j = 0; j < 6; ++j) v[j] = t * 6 + j < 700 ? x[t * 6 + j] : 0.f;
-  Scan(room).InclusiveSum(v, v);
-  for (int j = 0; j < 6; ++j)
-    if (t * 6 + j < 700) y[t * 6 + j] = v[j];
 #endif
 #endif
 }
