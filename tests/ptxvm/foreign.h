@@ -46,6 +46,16 @@ inline std::vector<float> from_halves(const std::vector<Half>& halves) {
   return out;
 }
 
+inline std::vector<double> softmax_of_rows(const std::vector<float>& x, std::size_t columns) {
+  std::vector<double> out;
+  for (std::size_t row = 0; row < x.size(); row += columns) {
+    double sum = 0;
+    for (std::size_t c = 0; c < columns; ++c) sum += std::exp(double{x[row + c]});
+    for (std::size_t c = 0; c < columns; ++c) out.push_back(std::exp(double{x[row + c]}) / sum);
+  }
+  return out;
+}
+
 /// One module of tests/ptxvm/foreign with one kernel, and the memory that it works on.
 class Foreign {
  public:

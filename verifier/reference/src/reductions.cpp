@@ -163,15 +163,22 @@ Result<Outputs> vector_norm(const Call& call) {
   });
 }
 
-Result<Outputs> cumsum(const Call& call) {
+/// The rows that a scan runs along: its attribute `dim`. A scalar has none.
+Result<Grouping> scanned(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
-  const Tensor& x = call.in(0);
+  const Shape& shape = call.in(0).shape;
   KW_ASSIGN(const std::int64_t raw, attr_int(call.node, "dim"));
-  KW_ASSIGN(const std::size_t dim, wrap_dim(call, raw, x.shape.size()));
-  if (x.shape.empty()) return one(x);
-  std::vector<bool> mask(x.shape.size(), false);
+  KW_ASSIGN(const std::size_t dim, wrap_dim(call, raw, shape.size()));
+  if (shape.empty()) return Grouping{};
+  std::vector<bool> mask(shape.size(), false);
   mask[dim] = true;
-  const Grouping g = group(x.shape, mask, false);
+  return group(shape, mask, false);
+}
+
+Result<Outputs> cumsum(const Call& call) {
+  KW_ASSIGN(const Grouping g, scanned(call));
+  const Tensor& x = call.in(0);
+  if (x.shape.empty()) return one(x);
   Tensor out = make_tensor(x.shape);
   const bool integer = !is_floating(call.output_dtype());
   for (std::size_t o = 0; o < g.outer; ++o) {
@@ -194,14 +201,9 @@ Result<Outputs> cumsum(const Call& call) {
 
 /// Products of exact or rounded factors in any order: their relative errors add up.
 Result<Outputs> cumprod(const Call& call) {
-  KW_RETURN_IF_ERROR(need_inputs(call, 1));
+  KW_ASSIGN(const Grouping g, scanned(call));
   const Tensor& x = call.in(0);
-  KW_ASSIGN(const std::int64_t raw, attr_int(call.node, "dim"));
-  KW_ASSIGN(const std::size_t dim, wrap_dim(call, raw, x.shape.size()));
   if (x.shape.empty()) return one(x);
-  std::vector<bool> mask(x.shape.size(), false);
-  mask[dim] = true;
-  const Grouping g = group(x.shape, mask, false);
   Tensor out = make_tensor(x.shape);
   for (std::size_t o = 0; o < g.outer; ++o) {
     Num product{1, 0};
