@@ -7,8 +7,10 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from . import VERSION, BridgeError, constructor
-from .graph import GraphBuilder, export_program, number
+from .attributes import number
+from .graph import GraphBuilder
 from .packed import pack
+from .program import export_program
 from .record import RANDOM, Recorder, draw_steps
 from .source import Source, describe, kernelbench_name, revision_of, set_seed
 
@@ -107,10 +109,11 @@ def trace(module, model, made, path):
             likened.append(name)
     held = dict(model.named_parameters(remove_duplicate=False))
     held.update(model.named_buffers(remove_duplicate=False))
-    held.update(builder.tensors)
     for value in graph["values"]:
         if value["role"] in ("weight", "state"):
-            draws[value["name"]] = _held_draw(value["name"], held[value["name"]], made, path)
+            name = value["name"]
+            tensor = builder.tensors[name] if name in builder.tensors else held[builder.held[name]]
+            draws[name] = _held_draw(name, tensor, made, path)
     return graph, draws, likened
 
 

@@ -1,30 +1,12 @@
-"""torch.export's graph as the JSON of codegen/core's graph.h.
+"""An exported program as the JSON of codegen/core's graph.h."""
 
-Operators stay as exported, before decomposition. Only a graph that updates something in place (batch
-normalisation's running statistics) is passed through functionalisation, which decomposes nothing.
-"""
-
-import math
 import operator
-import warnings
 
 import torch
 
 from . import BridgeError
-from .source import describe, quiet
+from .attributes import DTYPES, attribute, explicit_equation
 
-DTYPES = {
-    torch.float64: "f64",
-    torch.float32: "f32",
-    torch.float16: "f16",
-    torch.bfloat16: "bf16",
-    torch.int64: "i64",
-    torch.int32: "i32",
-    torch.int16: "i16",
-    torch.int8: "i8",
-    torch.uint8: "u8",
-    torch.bool: "bool",
-}
 NOT_RANDOM = {"scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu"}  # unless their p is above 0
 PLACEMENT = {"device", "layout", "pin_memory", "non_blocking", "cudnn_enable", "cudnn_enabled"}
 IDENTITIES = {"lift_fresh", "lift_fresh_copy", "alias", "detach", "clone", "contiguous"}
@@ -35,32 +17,6 @@ RANDOM = {
     "randn": ["normal", 0.0, 1.0], "randn_like": ["normal", 0.0, 1.0],
 }  # fmt: skip
 ASSERTIONS = {"_assert_tensor_metadata", "_assert_async", "_assert_scalar", "sym_constrain_range"}
-
-
-def export_program(model, inputs, path):
-    """torch.export in the mode the model is in (KernelBench leaves it in train mode)."""
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            program = torch.export.export(model, tuple(inputs), strict=False)
-            if any(_mutates(node) for node in program.graph.nodes):
-                program = program.run_decompositions({})
-        except Exception as error:
-            raise BridgeError(f"{path}: torch.export refuses the model: {describe(error)}") from None
-    for node in program.graph.nodes:
-        if _mutates(node):
-            raise BridgeError(f"{path}: {node.target} writes in place and was not functionalised")
-    return program
-
-
-def _mutates(node):
-    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
-        return False
-    if node.target is torch.ops.aten.batch_norm.default and node.args[5]:
-        return node.args[3] is not None
-    if node.target is torch.ops.aten.instance_norm.default:
-        return node.args[3] is not None and bool(node.args[5])
-    return node.target._schema.is_mutable
 
 
 def _used(node, count):
@@ -111,7 +67,8 @@ class GraphBuilder:
         self.nodes = []
         self.outputs = []
         self.value_of = {}  # fx node -> value name, or list of value names
-        self.tensors = {}  # value name -> the tensor of a weight, buffer or lifted constant
+        self.tensors = {}  # value name -> the tensor of a lifted constant
+        self.held = {}  # value name of a weight or state -> its name in the model
         self.random = {}  # inputs that forward draws itself: name -> draw
         self._given = 0  # how many values are inputs, weights and state
         self._input_names = list(input_names)
@@ -150,16 +107,20 @@ class GraphBuilder:
             elif spec.kind == InputKind.BUFFER:
                 self._place(node, spec.target, "state" if spec.target in mutated else "weight")
             elif spec.kind == InputKind.CONSTANT_TENSOR:
-                self._place(node, spec.target, "weight")
-                self.tensors[spec.target] = self.program.constants[spec.target]
+                name = self._place(node, spec.target, "weight")
+                self.tensors[name] = self.program.constants[spec.target]
             else:
                 raise BridgeError(f"{self.path}: {spec.target} is an input of kind {spec.kind.name}")
         self._given = len(self.values)
 
-    def _place(self, node, name, role):
-        self.names.take(name)
+    def _place(self, node, wanted, role):
+        """A buffer that is called like one of forward's parameters gives way."""
+        name = self.names.take(wanted)
         self.value_of[node] = name
+        if role != "input":
+            self.held[name] = wanted
         self.values.append(self._value(name, node.meta["val"], role, keep_strides=role == "input"))
+        return name
 
     def _value(self, name, tensor, role, keep_strides=False):
         if tensor.layout != torch.strided:
@@ -320,9 +281,10 @@ class GraphBuilder:
                 raise BridgeError(f"{self.path}: forward writes into its input {spec.target}, which a task forbids")
             else:
                 raise BridgeError(f"{self.path}: the model changes {spec.target} ({spec.kind.name})")
-        for buffer, name in updates:
-            self._rename(name, f"{buffer}.next")
-            self.outputs.append(f"{buffer}.next")
+        for buffer, updated in updates:
+            state = next(name for name, held in self.held.items() if held == buffer)
+            self._rename(updated, f"{state}.next")
+            self.outputs.append(f"{state}.next")
 
     def _output(self, node):
         """The value of a result, now with role output. What is an input, or already an output, is copied."""
@@ -357,49 +319,3 @@ class GraphBuilder:
         for node in self.nodes:
             node["in"] = [new if name == old else name for name in node["in"]]
             node["out"] = [new if name == old else name for name in node["out"]]
-
-
-def attribute(value, kind, what):
-    """A non-tensor argument as JSON: by the schema's type, so that an eps of 1 stays a number."""
-    if isinstance(value, (list, tuple)):
-        items = [attribute(item, kind.replace("List[", "").rstrip("]"), what) for item in value]
-        return [int(item) if isinstance(item, bool) else item for item in items]
-    if isinstance(value, torch.dtype):
-        if value not in DTYPES:
-            raise BridgeError(f"{what}: dtype {value} is not supported")
-        return DTYPES[value]
-    if isinstance(value, torch.memory_format):
-        return str(value).removeprefix("torch.").removesuffix("_format")
-    if isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, int):
-        return float(value) if "float" in kind else value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"number": number(value)}
-    raise BridgeError(f"{what}: an argument of type {type(value).__name__} is not supported")
-
-
-def number(value):
-    """A float as core/json.h reads it: infinities and NaN as strings. Text (packed data) stays."""
-    if isinstance(value, str):
-        return value
-    if math.isnan(value):
-        return "nan"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return value
-
-
-def explicit_equation(equation, ranks):
-    """An einsum equation with its result spelled out and `...` replaced by letters."""
-    left, arrow, right = equation.replace(" ", "").partition("->")
-    terms = left.split(",")
-    free = [c for c in "zyxwvutsrqponmlkjihgfedcba" if c not in left + right]
-    hidden = [rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks)]
-    letters = "".join(free[: max(hidden)])
-    terms = [term.replace("...", letters[len(letters) - n :]) for term, n in zip(terms, hidden)]
-    if arrow:
-        return ",".join(terms) + "->" + right.replace("...", letters)
-    named = "".join(terms)
-    single = sorted(c for c in set(named) if named.count(c) == 1 and c not in letters)
-    return ",".join(terms) + "->" + letters + "".join(single)

@@ -6,7 +6,7 @@ its epilogue have such names, and one export instead of fifty decides.
 
 import math
 
-BATCH = {"batch_size", "batch", "n"}
+BATCH = {"batch_size", "batch"}
 INPUTS = {"in_channels", "input_channels"}
 OUTPUTS = {"out_channels", "output_channels"}
 SPATIAL = ["length", "depth", "height", "width", "depth_in", "height_in", "width_in", "size"]

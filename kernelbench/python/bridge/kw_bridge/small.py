@@ -11,8 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from . import BridgeError, constructor, demands
 from .export import fake_inputs, plain_tensors, tensor_names
-from .graph import GraphBuilder, export_program
+from .graph import GraphBuilder
 from .guess import guesses
+from .program import export_program
 from .small_sizes import SIZES
 from .source import kernelbench_name, parse_sizes, quiet
 
