@@ -253,4 +253,5 @@ extern "C" __global__ void bug_trap(int* p) {
 
 extern "C" __global__ void bug_partial_shuffle(int* p) {
   if (threadIdx.x < 20) p[threadIdx.x] = __shfl_xor_sync(0xffffffffu, p[threadIdx.x], 1);  // line: partial_shuffle
+  __syncwarp();
 }

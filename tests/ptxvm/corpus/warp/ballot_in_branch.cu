@@ -1,4 +1,4 @@
-// A ballot over all lanes that half of them cast.
+// A ballot over all lanes that half of them cast, while the others wait behind the branch.
 // launch: 1 32
 // arg: int in[32] = ramp
 // arg: unsigned out[32] = zero
@@ -10,4 +10,5 @@ extern "C" __global__ void k(const int* in, unsigned* out) {
 #else
   if (t >= 16) out[t] = __ballot_sync(0xffffffff, in[t] % 2 == 0);  // BUG
 #endif
+  __syncwarp();
 }

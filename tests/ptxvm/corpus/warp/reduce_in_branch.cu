@@ -1,4 +1,4 @@
-// A warp-wide sum whose mask names absent lanes.
+// A warp-wide sum whose mask names lanes that wait behind the branch.
 // launch: 1 32
 // arg: unsigned in[32] = ramp
 // arg: unsigned out[1]
@@ -13,4 +13,5 @@ extern "C" __global__ void k(const unsigned* in, unsigned* out) {
 #endif
     if (t == 0) *out = sum;
   }
+  __syncthreads();
 }

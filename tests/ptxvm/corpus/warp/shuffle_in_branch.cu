@@ -1,4 +1,4 @@
-// A shuffle that names lanes of the other branch.
+// A shuffle that names lanes which wait behind the branch.
 // launch: 1 32
 // arg: int in[32] = ramp
 // arg: int out[32] = zero
@@ -11,4 +11,5 @@ extern "C" __global__ void k(const int* in, int* out) {
 #else
   if (t < 16) out[t] = __shfl_xor_sync(0xffffffff, in[t], 1);  // BUG
 #endif
+  __syncwarp();
 }

@@ -60,7 +60,7 @@ std::int32_t common_ancestor(const WarpControl& c, std::int32_t a, std::int32_t 
   return -1;
 }
 
-// Lanes that wait at joins while the rest of the warp keeps spinning go on by themselves.
+// Lanes that wait at joins for others that spin or wait for them go on by themselves.
 void release_waiting_lanes(Warp& w) {
   WarpControl& c = *w.control;
   for (std::size_t i = 0; i < c.joins.size(); ++i) {
@@ -72,6 +72,33 @@ void release_waiting_lanes(Warp& w) {
   }
 }
 
+// No split can run. Lanes that are waited for by name, or at a barrier that need not be reached
+// together, may stand at joins.
+void release_awaited_lanes(Warp& w) {
+  const bool awaited =
+      std::any_of(w.control->parked.begin(), w.control->parked.end(),
+                  [](const Parked& p) { return p.reason == Parked::Reason::Lanes || p.counted; });
+  if (awaited) release_waiting_lanes(w);
+}
+
+bool all_are_here(const Warp& w, const Parked& p, std::uint32_t here) {
+  return (p.needed & w.live & ~here) == 0;
+}
+
+// Lanes at several bar.warp.sync that name the same lanes go on when those have all come.
+void meet_anywhere(Warp& w, std::uint32_t needed) {
+  WarpControl& c = *w.control;
+  const auto belongs = [&](const Parked& p) { return p.anywhere && p.needed == needed; };
+  std::uint32_t here = 0;
+  for (const Parked& p : c.parked) here |= belongs(p) ? p.split.mask : 0;
+  if ((needed & w.live & ~here) != 0) return;
+  for (Parked& p : c.parked) {
+    if (belongs(p)) c.ready.push_back({p.split.resume + 1, p.split.mask, p.split.join});
+  }
+  std::erase_if(c.parked, belongs);
+  if (w.races != nullptr) w.block->races->sync_lanes(w, here);
+}
+
 }  // namespace
 
 void set_running(Warp& w, const Split& split) {
@@ -81,6 +108,7 @@ void set_running(Warp& w, const Split& split) {
 
 const Ins* next_split(Warp& w) {
   WarpControl& c = *w.control;
+  if (c.ready.empty() && !c.parked.empty()) release_awaited_lanes(w);
   if (c.ready.empty()) {
     w.mask = 0;
     w.resume = nullptr;
@@ -154,6 +182,14 @@ void end_lanes(Warp& w, std::uint32_t lanes) {
   w.live &= ~lanes;
   w.mask &= ~lanes;
   leave_joins(w, lanes, w.join, -1);
+  WarpControl& c = *w.control;
+  const auto complete = [&](const Parked& p) {
+    return p.reason == Parked::Reason::Lanes && all_are_here(w, p, p.split.mask);
+  };
+  for (const Parked& p : c.parked) {  // again, from the instruction itself
+    if (complete(p)) c.ready.push_back(p.split);
+  }
+  std::erase_if(c.parked, complete);
   w.block->threads_ended(static_cast<unsigned>(__builtin_popcount(lanes)));
 }
 
@@ -182,26 +218,44 @@ std::uint32_t merge_parked(Warp& w, const Ins* at, std::uint32_t lanes) {
   return c.parked[index].split.mask;
 }
 
-bool must_wait_for_lanes(Warp& w, const Ins* ins, std::uint32_t needed, const Ins** next) {
+bool must_wait_for_lanes(Warp& w, const Ins* ins, std::uint32_t needed, const Ins** next,
+                         bool anywhere) {
   if ((needed & w.live & ~w.mask) == 0 || w.force == ins) {
     w.force = nullptr;
     return false;
   }
   WarpControl& c = *w.control;
-  c.parked.push_back({{ins, w.mask, w.join}, ins, needed, 0, Parked::Reason::Lanes, false});
+  c.parked.push_back(
+      {{ins, w.mask, w.join}, ins, needed, 0, Parked::Reason::Lanes, false, anywhere});
   // Only those named: lanes of another group at the same instruction wait for lanes of their own.
   const std::uint32_t together = merge_parked(w, ins, needed | w.mask);
   const auto mine = std::find_if(c.parked.begin(), c.parked.end(), [&](const Parked& p) {
     return p.at == ins && (p.split.mask & together) != 0;
   });
-  if ((mine->needed & w.live & ~together) == 0) {
+  if (all_are_here(w, *mine, together)) {
     const Split split = mine->split;
     c.parked.erase(mine);
     set_running(w, split);
     return false;
   }
+  if (anywhere) meet_anywhere(w, needed);
   *next = next_split(w);
   return true;
+}
+
+bool must_wait_for_warp(Warp& w, const Ins* ins, const Ins** next) {
+  const bool reported = w.force == ins;
+  if (must_wait_for_lanes(w, ins, kFullMask, next)) return true;
+  if (w.mask == kFullMask || reported) return false;
+  RawFinding finding;
+  finding.kind = FindingKind::WarpDivergence;
+  finding.ins = ins;
+  finding.message = fmt::format(
+      "only lanes {:#010x} execute this, which needs all 32 lanes of the warp; the others have "
+      "ended or do not exist",
+      w.mask);
+  w.block->worker->report(w, static_cast<unsigned>(__builtin_ctz(w.mask)), std::move(finding));
+  return false;
 }
 
 void report_not_members(Warp& w, const Ins* ins, std::uint32_t lanes) {

@@ -5,7 +5,8 @@
 // made at the branch's immediate post-dominator; lanes that reach it wait there for the others,
 // then go on together. Joins form a tree, and any split may run, so that lanes waiting for one
 // another in a loop make progress: a split that used up its turn goes behind the others, and a warp
-// that keeps using up its turns while lanes wait at joins lets those lanes go on alone.
+// that keeps using up its turns while lanes wait at joins lets those lanes go on alone. So does one
+// whose other lanes all wait at a barrier or for lanes that they name.
 
 #include <cstdint>
 #include <vector>
@@ -25,10 +26,11 @@ struct Parked {
   enum class Reason : std::uint8_t { Lanes, Barrier };
   Split split;  // resume: the instruction itself (Lanes) or the next one (Barrier)
   const Ins* at;
-  std::uint32_t needed;   // Lanes: lanes that must come
+  std::uint32_t needed;   // Lanes: lanes that must come, unless they have ended
   std::uint32_t barrier;  // Barrier: its number
   Reason reason;
-  bool counted;  // Barrier: arrival has been counted
+  bool counted;           // Barrier: arrival has been counted
+  bool anywhere = false;  // Lanes: they may come to another instruction that names the same lanes
 };
 
 struct AsyncCopy {
@@ -81,7 +83,12 @@ void end_lanes(Warp& w, std::uint32_t lanes);
 
 /// Called first by .sync operations: nullptr if all lanes of `needed` that are alive are running
 /// here, otherwise parks the split; *next is where to go on then.
-bool must_wait_for_lanes(Warp& w, const Ins* ins, std::uint32_t needed, const Ins** next);
+/// anywhere: of bar.warp.sync, which the lanes may meet at several places; all must name `needed`.
+bool must_wait_for_lanes(Warp& w, const Ins* ins, std::uint32_t needed, const Ins** next,
+                         bool anywhere = false);
+
+/// The same for operations of the whole warp, which no lane may miss, not even one that has ended.
+bool must_wait_for_warp(Warp& w, const Ins* ins, const Ins** next);
 
 /// Reports that `lanes` execute a .sync operation whose member mask does not name them.
 void report_not_members(Warp& w, const Ins* ins, std::uint32_t lanes);

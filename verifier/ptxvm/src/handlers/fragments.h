@@ -12,7 +12,7 @@ namespace kw::ptxvm::KW_ISA {
 
 // True if the warp is not whole: waits for its other lanes, or goes on after a finding.
 inline bool incomplete(Warp& w, const Ins* ins, const Ins** next) {
-  return KW_UNLIKELY(w.mask != kFullMask) && must_wait_for_lanes(w, ins, kFullMask, next);
+  return KW_UNLIKELY(w.mask != kFullMask) && must_wait_for_warp(w, ins, next);
 }
 
 // Where an element goes along k. 8-bit floats are widened to f16 by pairs, and the first pairs of
@@ -82,7 +82,10 @@ const Ins* mma_float(Warp& w, const Ins* ins) {
       p.c[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2] = value;
     }
   }
-  constexpr Model kModel{EA::by_pairs ? K / 2 : K < 16 ? K : 16, EA::lowest, EB::lowest, HalfAccumulator};
+  constexpr Model kModel{EA::by_pairs ? K / 2
+                         : K < 16     ? K
+                                      : 16,
+                         EA::lowest, EB::lowest, HalfAccumulator};
   if (EA::by_pairs && !w.exact_matrix) {
     // The products are summed from zero; C is added after, rounding to nearest.
     float c[M][8];

@@ -15,16 +15,18 @@ using s32 = std::int32_t;
 
 const u32* members(Warp& w, const Ins* ins) { return operand<u32>(w, w.extra[ins->extra]); }
 
-// True if the split has to wait for lanes that it names; *next is where to go on then.
-bool waits(Warp& w, const Ins* ins, const Ins** next) {
+// True if the split has to wait for lanes that it names; *next is where to go on then. anywhere:
+// at this instruction or another of its kind.
+bool waits(Warp& w, const Ins* ins, const Ins** next, bool anywhere = false) {
   const u32* m = members(w, ins);
   u32 needed = 0, strangers = 0;
   for (unsigned l = 0; l < kLanes; ++l) {
     if ((w.mask >> l & 1) == 0) continue;
+    anywhere &= needed == 0 || m[l] == needed;  // one group
     needed |= m[l];
     strangers |= ~m[l] & 1u << l;
   }
-  if (must_wait_for_lanes(w, ins, needed, next)) return true;
+  if (must_wait_for_lanes(w, ins, needed, next, anywhere)) return true;
   if ((strangers & w.mask) != 0) report_not_members(w, ins, strangers & w.mask);
   return false;
 }
@@ -175,7 +177,7 @@ const Ins* elect(Warp& w, const Ins* ins) {
 
 const Ins* warp_sync(Warp& w, const Ins* ins) {
   const Ins* next = nullptr;
-  if (waits(w, ins, &next)) return next;
+  if (waits(w, ins, &next, true)) return next;
   if (w.races != nullptr)
     for_groups(w, ins, [&](u32 group) { w.block->races->sync_lanes(w, group); });
   return ins + 1;

@@ -58,8 +58,11 @@ Status Lowering::run() {
   const std::size_t blocks = cfg_.blocks.size();
   std::vector<bool> meets(blocks);
   for (const BasicBlock& b : cfg_.blocks) {
-    if (b.successors.size() > 1 && b.post_dominator >= 0)
-      meets[static_cast<std::size_t>(b.post_dominator)] = true;
+    // Even where all ways lead to one block: its lanes come one part after the other.
+    const FlatInstruction& last = kernel_.code[b.end - 1];
+    const bool parts = last.kind == FlatInstruction::Kind::Switch ||
+                       (last.kind == FlatInstruction::Kind::Branch && last.guard >= 0);
+    if (parts && b.post_dominator >= 0) meets[static_cast<std::size_t>(b.post_dominator)] = true;
   }
   constant(0, 8);
   for (std::uint32_t b = 0; b < blocks; ++b) {
