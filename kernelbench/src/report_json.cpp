@@ -31,6 +31,10 @@ Json result_json(const TaskResult& result) {
             {"class", to_string(result.klass)},
             {"kernel", result.kernel},
             {"seconds", number_json(result.seconds)},
+            {"generate_s", number_json(result.generate_s)},
+            {"compile_s", number_json(result.compile_s)},
+            {"judge_s", number_json(result.judge_s)},
+            {"refused", result.refused},
             {"outcome", Json::parse(kw::to_json(result.outcome), nullptr, false)},
             {"ms", optional_json(result.ms())},
             {"floor_ms", optional_json(result.floor_ms())}};
@@ -80,6 +84,14 @@ Result<TaskResult> parse_result(const Json& json, const std::string& pointer) {
   result.klass = *known;
   KW_ASSIGN(result.kernel, reader.string_or("kernel", ""));
   KW_ASSIGN(result.seconds, reader.number_or("seconds", 0));
+  KW_ASSIGN(result.generate_s, reader.number_or("generate_s", 0));
+  KW_ASSIGN(result.compile_s, reader.number_or("compile_s", 0));
+  KW_ASSIGN(result.judge_s, reader.number_or("judge_s", 0));
+  if (const Json* refused = reader.find("refused"); refused != nullptr && refused->is_array()) {
+    for (const Json& text : *refused) {
+      if (text.is_string()) result.refused.push_back(text.get<std::string>());
+    }
+  }
   KW_ASSIGN(const Json* outcome, reader.member("outcome"));
   auto parsed = parse_outcome(dump(*outcome));
   if (!parsed) return wrap(std::move(parsed).error(), reader.at("outcome"));
@@ -125,6 +137,21 @@ std::string to_json(const Report& report) {
       {"results", results},
       {"scores", {{"all", scores_json(report, false)}, {"sound", scores_json(report, true)}}}};
   return dump(json, 1) + "\n";
+}
+
+std::string to_json_line(const TaskResult& result) { return dump(result_json(result)) + "\n"; }
+
+Result<std::vector<TaskResult>> parse_result_lines(std::string_view lines) {
+  std::vector<TaskResult> results;
+  for (std::size_t line = 1; !lines.empty(); ++line) {
+    const std::size_t end = lines.find('\n');
+    if (end == std::string_view::npos) break;  // torn by an interrupt
+    KW_ASSIGN(const Json json, parse_json(lines.substr(0, end)));
+    KW_ASSIGN(TaskResult result, parse_result(json, fmt::format("line {}", line)));
+    results.push_back(std::move(result));
+    lines.remove_prefix(end + 1);
+  }
+  return results;
 }
 
 Result<Report> parse_report(std::string_view text) {

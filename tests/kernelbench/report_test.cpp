@@ -78,6 +78,19 @@ TEST(Report, SurvivesBeingWrittenAndReadAgain) {
   EXPECT_THAT(json, HasSubstr("\"geometric_mean\": 2.0"));
 }
 
+TEST(Report, LinesAreReadAgainWithoutOneThatAnInterruptTore) {
+  const Report report = sample();
+  std::string lines;
+  for (const TaskResult& result : report.results) lines += to_json_line(result);
+  const std::string torn = to_json_line(report.results[0]);
+  const auto again = parse_result_lines(lines + torn.substr(0, torn.size() / 2));
+  ASSERT_TRUE(again) << again.error().message;
+  ASSERT_EQ(again->size(), 2u);
+  EXPECT_EQ(again->at(0).ms(), report.results[0].ms());
+  EXPECT_EQ(to_json_line(again->at(1)), to_json_line(report.results[1]));
+  EXPECT_FALSE(parse_result_lines("{\"task\":\n"));
+}
+
 TEST(Report, RefusesOtherDocuments) {
   EXPECT_FALSE(parse_report("[]"));
   EXPECT_FALSE(parse_report("{\"v\":1,\"kind\":\"task\"}"));

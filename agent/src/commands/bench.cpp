@@ -2,6 +2,7 @@
 #include <ctime>
 #include <thread>
 
+#include "bench_lines.h"
 #include "command.h"
 #include "kw/agent/task_source.h"
 #include "kw/bench/baselines.h"
@@ -58,7 +59,9 @@ class BenchCommand final : public Command {
   std::string examples() const override {
     return "  kernelwright bench first41 --device vm\n"
            "  kernelwright bench kernelbench20 --device cuda --tune 200 --baselines eager.jsonl "
-           "-o results/h100";
+           "-o results/h100\n"
+           "  kernelwright bench kernelbench --level 1,2,3 --device cuda --policy torch --lines h100.jsonl "
+           "--seconds 420 --shard 1/2 -o results/h100";
   }
   void declare(Arguments& a) override {
     a.positional("suite", suite_, "a suite: " + suites(), true);
@@ -70,6 +73,16 @@ class BenchCommand final : public Command {
     a.option("--tune-budget", tune_s_, 0.1, 1e6, "seconds of tuning for each task");
     a.option("--templates", templates_, 1, 64, "candidates of the built-in generator");
     a.flag("--no-memory", no_memory_, "generate everything again");
+    a.option("--lines", lines_.path,
+             "in parts: a file of JSON lines, one a task, to go on from and to add to; the first "
+             "candidate that passes is the answer, and nothing is remembered");
+    a.option("--shard", lines_.shard, "with --lines: a part of the suite, as in 1/3");
+    a.option("--seconds", lines_.seconds, 0, 1e6, "with --lines: begin nothing after these");
+    a.option("--policy", lines_.policy,
+             "with --lines: ieee, tf32, half, or torch (what PyTorch's defaults allow)");
+    a.flag("--quick", lines_.quick, "with --lines: a first look instead of the whole battery");
+    a.flag("--retime", lines_.retime, "with --lines: time each again in a fresh process");
+    a.flag("--retry", lines_.retry, "with --lines: try again what was not solved");
     a.option("--parallel", parallel_, 0, 256,
              "tasks at once; 0: all cores on the virtual machine, "
              "one on a GPU");
@@ -93,6 +106,7 @@ class BenchCommand final : public Command {
       if (!parsed) return wrap(parsed.error(), baselines_);
       baselines = std::move(*parsed);
     }
+    if (!lines_.path.empty()) return in_lines(invocation, suite, device, baselines);
     RunWatch watch(invocation.globals.progress, suite.tasks.size());
     WorkshopOptions options;
     options.store = invocation.globals.store;
@@ -122,6 +136,24 @@ class BenchCommand final : public Command {
   }
 
  private:
+  Result<int> in_lines(const Invocation& invocation, const bench::Suite& suite,
+                       const std::string& device, const bench::Baselines& baselines) {
+    lines_.templates = templates_;
+    lines_.parallel = parallel_;
+    KW_ASSIGN(LinesRun run, run_in_lines(invocation, suite, device, baselines, lines_));
+    run.report.environment["date"] = today();
+    if (!output_.empty()) KW_RETURN_IF_ERROR(bench::write_report(run.report, output_));
+    if (invocation.interrupted.stop_requested() || run.left > 0) {
+      const Errc code =
+          invocation.interrupted.stop_requested() ? Errc::Cancelled : Errc::DeadlineExceeded;
+      return fail(code, "{} tasks are left; the same command goes on from here", run.left);
+    }
+    KW_RETURN_IF_ERROR(print(
+        (invocation.globals.json ? bench::to_json(run.report) : bench::to_markdown(run.report)) +
+        "\n"));
+    return std::ranges::all_of(run.report.results, &bench::TaskResult::solved) ? 0 : 1;
+  }
+
   /// "kernelbench@small" and "1,3" as "kernelbench:1,3@small".
   std::string with_levels() const {
     const std::size_t at = std::min(suite_.find('@'), suite_.size());
@@ -161,6 +193,7 @@ class BenchCommand final : public Command {
   }
 
   std::string level_;
+  LinesOptions lines_;
   std::string suite_, baselines_, output_;
   double budget_s_ = 300, tune_s_ = 60;
   int tune_ = 0, templates_ = 3, parallel_ = 0;

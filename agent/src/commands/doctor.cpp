@@ -33,14 +33,19 @@ class DoctorCommand final : public Command {
   void declare(Arguments& a) override {
     a.flag("--red-team", red_team_,
            "put the judge on trial: hostile kernels must be refused, honest ones must pass");
-    a.option("--only", only_, "with --red-team: cases whose name holds this");
-    a.flag("--quick", quick_, "with --red-team: without those that take seconds each");
+    a.option("--only", team_.filter, "with --red-team: cases whose name holds this");
+    a.flag("--quick", team_.quick, "with --red-team: without those that take seconds each");
+    a.option("--parallel", team_.parallel, 0, 256, "with --red-team: judgements at once; 0: all cores");
+    a.option("--shard", team_.shard, "with --red-team: a part of the cases, as in 1/3");
+    a.option("--lines", team_.lines,
+             "with --red-team: a file of JSON lines to go on from and to add to");
+    a.option("--seconds", team_.seconds, 0, 1e6, "with --red-team: begin no case after these");
     a.option("--endpoint", endpoint_, "an OpenAI-compatible endpoint to try");
     a.option("--api-key-env", key_env_, "environment variable that holds its key");
   }
 
   Result<int> run(const Invocation& invocation) override {
-    if (red_team_) return run_red_team(invocation, only_, quick_);
+    if (red_team_) return run_red_team(invocation, team_);
     std::vector<Finding> findings;
     compiler(findings);
     virtual_machine(findings);
@@ -158,8 +163,9 @@ class DoctorCommand final : public Command {
                                : fmt::format("{}: {}", endpoint_, status.error().message)});
   }
 
-  std::string endpoint_, key_env_, only_;
-  bool red_team_ = false, quick_ = false;
+  std::string endpoint_, key_env_;
+  bool red_team_ = false;
+  RedTeamOptions team_;
 };
 
 }  // namespace

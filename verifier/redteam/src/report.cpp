@@ -22,20 +22,66 @@ std::map<std::string, std::size_t> caught_by(const Report& report) {
   return by;
 }
 
+Json case_json(const CaseResult& r) {
+  return {{"case", r.which->name},
+          {"about", r.which->about},
+          {"rows", r.which->rows},
+          {"finding", std::string(to_string(r.finding))},
+          {"outcome", r.kind},
+          {"check", r.check},
+          {"reason", r.reason},
+          {"ms", number_json(r.ms)}};
+}
+
+std::optional<Finding> finding_of(std::string_view text) {
+  for (const Finding f : {Finding::AsExpected, Finding::Otherwise, Finding::Missed,
+                          Finding::Refused, Finding::KnownGap, Finding::Unjudged}) {
+    if (to_string(f) == text) return f;
+  }
+  return std::nullopt;
+}
+
+Result<CaseResult> parse_case(const Json& json, const std::vector<Case>& cases) {
+  KW_ASSIGN(JsonReader reader, JsonReader::object(json, ""));
+  CaseResult result;
+  KW_ASSIGN(const std::string name, reader.string("case"));
+  const auto which = std::ranges::find(cases, name, &Case::name);
+  if (which == cases.end()) return fail(Errc::NotFound, "no case is called '{}'", name);
+  result.which = &*which;
+  KW_ASSIGN(const std::string finding, reader.string("finding"));
+  const auto known = finding_of(finding);
+  if (!known) return fail(Errc::InvalidArgument, "{}: unknown finding '{}'", name, finding);
+  result.finding = *known;
+  KW_ASSIGN(result.kind, reader.string("outcome"));
+  KW_ASSIGN(result.check, reader.string("check"));
+  KW_ASSIGN(result.reason, reader.string("reason"));
+  KW_ASSIGN(result.ms, reader.number("ms"));
+  return result;
+}
+
 }  // namespace
+
+std::string to_json_line(const CaseResult& result) { return dump(case_json(result)) + "\n"; }
+
+Result<std::vector<CaseResult>> parse_json_lines(std::string_view lines,
+                                                 const std::vector<Case>& cases) {
+  std::vector<CaseResult> results;
+  for (std::size_t line = 1; !lines.empty(); ++line) {
+    const std::size_t end = lines.find('\n');
+    if (end == std::string_view::npos) break;  // torn by an interrupt
+    auto json = parse_json(lines.substr(0, end));
+    if (!json) return wrap(json.error(), fmt::format("line {}", line));
+    auto result = parse_case(*json, cases);
+    if (!result) return wrap(result.error(), fmt::format("line {}", line));
+    results.push_back(std::move(*result));
+    lines.remove_prefix(end + 1);
+  }
+  return results;
+}
 
 std::string to_json(const Report& report, const DeviceIdentity& device) {
   Json list = Json::array();
-  for (const CaseResult& r : report.results) {
-    list.push_back({{"case", r.which->name},
-                    {"about", r.which->about},
-                    {"rows", r.which->rows},
-                    {"finding", std::string(to_string(r.finding))},
-                    {"outcome", r.kind},
-                    {"check", r.check},
-                    {"reason", r.reason},
-                    {"ms", number_json(r.ms)}});
-  }
+  for (const CaseResult& r : report.results) list.push_back(case_json(r));
   return dump({{"v", 1},
                {"kind", "red_team"},
                {"judge", verify::kJudgeVersion},

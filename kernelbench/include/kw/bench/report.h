@@ -25,6 +25,11 @@ std::string to_json(const Report& report);
 /// Scores are computed again, not read.
 Result<Report> parse_report(std::string_view json);
 
+/// One result as a line of JSON (an element of "results"), and such lines read again: a run appends
+/// to its file as it goes and begins where the file ends. A torn last line is left out.
+std::string to_json_line(const TaskResult& result);
+Result<std::vector<TaskResult>> parse_result_lines(std::string_view lines);
+
 /// A table: task, result, our ms, eager, torch.compile, both speedups, roofline floor and how near
 /// we come to it; above it the setup, below it the scores over all tasks and over the sound ones.
 std::string to_markdown(const Report& report);

@@ -37,6 +37,9 @@ struct TaskResult {
   TaskClass klass = TaskClass::Genuine;
   std::string kernel;  // what solved it: "memory", "templates", "model NAME"; may be empty
   double seconds = 0;  // from the request to the answer
+  /// Of those: writing candidates, compiling them, judging and timing.
+  double generate_s = 0, compile_s = 0, judge_s = 0;
+  std::vector<std::string> refused;  // what was wrong with candidates tried before
   std::optional<Baseline> baseline;
 
   bool solved() const { return passed(outcome); }
@@ -53,8 +56,8 @@ std::string_view to_string(Against against) noexcept;
 /// Baseline time over our time; nullopt unless both are known and positive.
 std::optional<double> speedup(const TaskResult& result, Against against);
 
-/// KernelBench's thresholds of fast_p.
-inline constexpr double kFastThresholds[] = {0, 0.5, 0.8, 1, 1.5, 2};
+/// KernelBench's thresholds of fast_p, and 1.2.
+inline constexpr double kFastThresholds[] = {0, 0.5, 0.8, 1, 1.2, 1.5, 2};
 
 struct Score {
   std::size_t tasks = 0;

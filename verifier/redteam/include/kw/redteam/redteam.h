@@ -2,9 +2,12 @@
 // The judge on trial: kernels that must be refused, each for a stated reason, and kernels written in
 // unusual but correct ways that must not be.
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -64,6 +67,9 @@ struct Options {
   std::size_t stride = 1, first = 0;  // of those, every stride-th
   bool slow_too = true;
   std::uint64_t seed = 0;
+  std::set<std::string, std::less<>> known;  // judged already: left out
+  /// No case is begun after it.
+  std::optional<std::chrono::steady_clock::time_point> until;
   std::function<void(const CaseResult&, std::size_t done, std::size_t all)> progress;
 };
 
@@ -77,10 +83,19 @@ struct Report {
   bool sound() const;
 };
 
-/// Judges every case in turn. `cases` outlive the report. Errors are ours: no compiler, no device,
-/// cancelled.
+/// Judges every case, each judge in a thread of its own; results are in the order of the cases.
+/// `cases` outlive the report. A judgement that fails by our own fault is a result ("error", not
+/// judged). Errors: cancelled, or several failures of ours in a row (no compiler, no device).
+Result<Report> run(std::span<verify::Judge* const> judges, const std::vector<Case>& cases,
+                   const Options& options, std::stop_token stop);
 Result<Report> run(verify::Judge& judge, const std::vector<Case>& cases, const Options& options,
                    std::stop_token stop);
+
+/// One case as a line of JSON, and such lines read again (a torn last line is left out). NotFound:
+/// a line about a case that is not in `cases`.
+std::string to_json_line(const CaseResult& result);
+Result<std::vector<CaseResult>> parse_json_lines(std::string_view lines,
+                                                 const std::vector<Case>& cases);
 
 /// {"v":1,"kind":"red_team",...}; `device` is where it ran.
 std::string to_json(const Report& report, const DeviceIdentity& device);

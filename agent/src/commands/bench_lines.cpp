@@ -1,0 +1,127 @@
+#include "bench_lines.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "kw/agent/task_source.h"
+#include "kw/agent/workshop.h"
+#include "output.h"
+#include "shard.h"
+#include "sweep.h"
+
+namespace kw::agent {
+namespace {
+
+constexpr std::size_t kMaxLinesBytes = 256u << 20;
+
+using Known = std::map<std::string, bench::TaskResult>;
+
+Result<Known> read_known(const LinesOptions& options) {
+  Known known;
+  if (!std::filesystem::exists(options.path)) return known;
+  KW_ASSIGN(const std::string text, read_file(options.path, kMaxLinesBytes));
+  auto results = bench::parse_result_lines(text);
+  if (!results) return wrap(results.error(), options.path);
+  for (bench::TaskResult& result : *results) {
+    std::string name = result.task;
+    known.insert_or_assign(std::move(name), std::move(result));  // the last line of a task counts
+  }
+  return known;
+}
+
+std::string describe(const bench::TaskResult& result) {
+  const auto* bad = std::get_if<Rejected>(&result.outcome);
+  std::string text = bad ? fmt::format("{}: {}", to_string(bad->kind), bad->reason.substr(0, 120))
+                         : std::string("passed");
+  if (const auto ms = result.ms()) text += fmt::format(", {:.3f} ms", *ms);
+  return fmt::format("{}: {} ({})", result.task, text, seconds_text(result.seconds));
+}
+
+}  // namespace
+
+Result<Policy> policy_called(const std::string& name) {
+  return parse_policy(
+      name == "torch" ? "contraction=ieee,convolution=tf32,recurrence=tf32,other=ieee" : name);
+}
+
+Result<LinesRun> run_in_lines(const Invocation& invocation, const bench::Suite& suite,
+                              const std::string& device, const bench::Baselines& baselines,
+                              const LinesOptions& options) {
+  const auto begun = std::chrono::steady_clock::now();
+  KW_ASSIGN(const Shard shard, parse_shard(options.shard));
+  KW_ASSIGN(Known known, read_known(options));
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < suite.tasks.size(); ++i) {
+    if (!shard.has(i)) continue;
+    const auto before = known.find(suite.tasks[i]);
+    const bool again = before != known.end() && options.retry && !before->second.solved();
+    if (before == known.end() || again) names.push_back(suite.tasks[i]);
+  }
+
+  WorkshopOptions workshop_options;
+  workshop_options.store = invocation.globals.store;
+  KW_ASSIGN(const auto workshop, Workshop::open(std::move(workshop_options)));
+  KW_ASSIGN(const DeviceInfo info, workshop->judging().device(device));
+
+  SweepOptions run;
+  run.device = device;
+  if (!options.policy.empty()) {
+    KW_ASSIGN(run.policy, policy_called(options.policy));
+  }
+  run.templates = options.templates;
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  run.judges = options.parallel > 0 ? options.parallel : info.has_time ? 1 : cores;
+  run.ahead = info.has_time ? 0 : 1;
+  run.full = !options.quick;
+  run.retime = options.retime;
+  if (options.seconds > 0) {
+    run.until = begun + std::chrono::milliseconds(static_cast<std::int64_t>(1e3 * options.seconds));
+  }
+  std::ofstream lines(options.path, std::ios::app);
+  if (!lines) return fail(Errc::Io, "{}: cannot open it for writing", options.path);
+  Progress progress(invocation.globals.progress);
+  std::size_t done = 0;
+  run.ended = [&](const bench::TaskResult& result) {
+    lines << bench::to_json_line(result) << std::flush;
+    ++done;
+    const double elapsed =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    const double left =
+        elapsed / static_cast<double>(done) * static_cast<double>(names.size() - done);
+    progress.show(fmt::format("[{}/{}] {}; about {} left", done, names.size(), describe(result),
+                              seconds_text(left)));
+  };
+  KW_ASSIGN(std::vector<bench::TaskResult> results,
+            sweep(workshop->judging(), names, run, invocation.interrupted));
+  progress.clear();
+  if (!lines) return fail(Errc::Io, "{}: cannot write", options.path);
+
+  LinesRun out;
+  out.left = names.size() - results.size();
+  for (bench::TaskResult& result : results) {
+    std::string name = result.task;
+    known.insert_or_assign(std::move(name), std::move(result));
+  }
+  out.report.suite = suite.name;
+  out.report.policy = options.policy.empty() ? "ieee" : options.policy;
+  out.report.device = info.identity;
+  out.report.environment = baselines.machine;
+  out.report.environment["kernelwright"] = KW_VERSION;
+  for (const std::string& name : suite.tasks) {
+    bench::TaskResult result;
+    result.task = name;
+    if (const auto found = known.find(name); found != known.end()) result = found->second;
+    if (const bench::Baseline* baseline = baselines.find(name)) result.baseline = *baseline;
+    if (const auto* good = std::get_if<Passed>(&result.outcome)) {
+      out.report.environment["compiler"] = good->evidence.compiler;
+      out.report.environment["judge"] = good->evidence.judge_version;
+    }
+    out.report.results.push_back(std::move(result));
+  }
+  return out;
+}
+
+}  // namespace kw::agent
