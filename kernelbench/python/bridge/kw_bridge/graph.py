@@ -69,6 +69,7 @@ class GraphBuilder:
         self.value_of = {}  # fx node -> value name, or list of value names
         self.tensors = {}  # value name -> the tensor of a lifted constant
         self.held = {}  # value name of a weight or state -> its name in the model
+        self.buffers = set()  # value names of what the model holds and does not learn
         self.random = {}  # inputs that forward draws itself: name -> draw
         self._given = 0  # how many values are inputs, weights and state
         self._input_names = list(input_names)
@@ -105,7 +106,8 @@ class GraphBuilder:
             if spec.kind == InputKind.PARAMETER:
                 self._place(node, spec.target, "weight")
             elif spec.kind == InputKind.BUFFER:
-                self._place(node, spec.target, "state" if spec.target in mutated else "weight")
+                role = "state" if spec.target in mutated else "weight"
+                self.buffers.add(self._place(node, spec.target, role))
             elif spec.kind == InputKind.CONSTANT_TENSOR:
                 name = self._place(node, spec.target, "weight")
                 self.tensors[name] = self.program.constants[spec.target]
@@ -299,7 +301,7 @@ class GraphBuilder:
         return value["name"]
 
     def _prune(self):
-        """Drops what no output depends on."""
+        """Drops what no output depends on. Inputs and parameters stay: they are given all the same."""
         live, kept = set(self.outputs), []
         for node in reversed(self.nodes):
             if live & set(node["out"]):
@@ -308,7 +310,8 @@ class GraphBuilder:
         self.nodes = kept[::-1]
         for node in self.nodes:
             node["out"] = [name if name in live else None for name in node["out"]]
-        self.values = [v for v in self.values if v["role"] != "scratch" or v["name"] in live]
+        unread = {v["name"] for v in self.values if v["role"] == "scratch" or v["name"] in self.buffers} - live
+        self.values = [v for v in self.values if v["name"] not in unread or v["role"] == "state"]
 
     def _rename(self, old, new):
         """The updated value of state `b` is an output called `b.next`, after those that are returned."""
