@@ -2,11 +2,13 @@
 //
 //   KW_RANDOM_PROGRAMS=N   how many (10000)       KW_RANDOM_FIRST=S   first seed (0)
 //   KW_RANDOM_JSON=FILE    summary                KW_RANDOM_WORKERS=N processes (one per CPU, at
-//   most 16) KW_RANDOM_DUMP=DIR     PTX of the programs that differ
+//   most 16)               KW_RANDOM_DUMP=DIR     PTX of the programs that differ or fail
+//   KW_RANDOM_SECONDS=N    no batch starts later than that (all run)
+//   KW_RANDOM_PATIENCE=N   seconds after which a silent worker is ended, its program failed (20)
 //
-// Worker processes share the programs, so that a fault on the device costs one of them its batch
-// and no more, and the driver compiles in parallel. A program that differs is cut down to the first
-// statements that differ, and compiled without optimisation to see whether that is why.
+// Worker processes share the programs, so that a fault or an endless kernel on the device costs one
+// program and no more, and the driver compiles in parallel. A program that differs is cut down to
+// the first statements that differ, and compiled without optimisation to see whether that is why.
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -17,11 +19,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <thread>
 
 #include "ptxvm/driver.h"
 #include "ptxvm/random_run.h"
+#include "ptxvm/worker_pool.h"
 
 namespace kw::ptxvm {
 namespace {
@@ -33,8 +37,8 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-// One worker: lines "ok N", "difference SEED TEXT", "failed SEED TEXT" and "at TEXT" (what it does
-// now) into a pipe.
+// One worker: lines "ok", "difference SEED TEXT", "compiler SEED TEXT", "failed SEED TEXT" and "at
+// SEED TEXT" (what it does now).
 class Comparison {
  public:
   explicit Comparison(std::FILE* out) : out_(out) {}
@@ -53,29 +57,28 @@ class Comparison {
       programs.push_back(random::generate(seed));
       text += programs.back().text;
     }
-    at("compiling", first);
+    at(end - first > 1 ? "all together: compiling" : "compiling", first);
     const auto module = load(text);
     void* device_module = nullptr;
     if (!module) return failed(first, module.error().message);
     if (const int rc = driver_.load(&device_module, text.c_str()); rc != 0)
       return failed(first, "the driver refuses the module: error " + std::to_string(rc));
-    std::uint64_t equal = 0;
-    std::vector<std::uint64_t> different;
     for (const random::Program& p : programs) {
       const std::string where = compare(**module, device_module, p);
-      equal += where.empty() ? 1 : 0;
-      if (where[0] != '!' && !where.empty()) different.push_back(p.seed);
-      if (where[0] == '!') failed(p.seed, where.substr(1));
+      if (where.empty()) {
+        std::fputs("ok\n", out_);
+      } else if (where[0] == '!') {
+        failed(p.seed, where.substr(1));
+      } else {
+        reduce(p.seed, where);
+      }
     }
     driver_.unload(device_module);
-    for (const std::uint64_t seed : different) reduce(seed);
-    std::fprintf(out_, "ok %llu\n", static_cast<unsigned long long>(equal));
-    std::fflush(out_);
   }
 
  private:
   void at(const char* what, std::uint64_t seed) {
-    std::fprintf(out_, "at %s %llu\n", what, static_cast<unsigned long long>(seed));
+    std::fprintf(out_, "at %llu %s\n", static_cast<unsigned long long>(seed), what);
     std::fflush(out_);
   }
 
@@ -97,7 +100,10 @@ class Comparison {
     if (rc == 0) rc = driver_.synchronize();
     if (rc == 0) rc = driver_.download(device.out.data(), result_, device.out.size());
     if (rc == 0) rc = driver_.download(device.sums.data(), sums_, device.sums.size());
-    if (rc != 0) return "!device error " + std::to_string(rc);
+    if (rc != 0) {  // the context is lost
+      at(("device, error " + std::to_string(rc)).c_str(), p.seed);
+      _exit(4);
+    }
     return random::difference(vm, device);
   }
 
@@ -113,9 +119,8 @@ class Comparison {
   }
 
   // The shortest beginning of the program that differs, and what its last statement adds.
-  void reduce(std::uint64_t seed) {
+  void reduce(std::uint64_t seed, std::string where) {
     std::uint64_t same = 0, differs = random::generate(seed).statements;
-    std::string where = compare_alone(random::generate(seed));
     while (!where.empty() && same + 1 < differs) {
       const std::uint64_t middle = (same + differs) / 2;
       const std::string here = compare_alone(random::generate(seed, middle));
@@ -162,62 +167,38 @@ class Comparison {
   Driver::Address in_ = 0, result_ = 0, sums_ = 0;
 };
 
-// What all workers write, and whether each of them ended well.
 struct Outcome {
-  std::uint64_t equal = 0;
+  std::uint64_t equal = 0, not_started = 0;
   std::vector<std::string> differences, compiler, failures;
-  std::string last;  // what the worker did last
 };
-Outcome compare_all(std::uint64_t first, std::uint64_t count, std::uint64_t workers) {
+
+Outcome compare_all(std::uint64_t first, std::uint64_t count) {
   Outcome outcome;
-  std::vector<std::pair<pid_t, std::FILE*>> children;
-  for (std::uint64_t worker = 0; worker < workers; ++worker) {
-    int ends[2];
-    if (pipe(ends) != 0) break;
-    const pid_t child = fork();
-    if (child == 0) {
-      close(ends[0]);
-      Comparison comparison(fdopen(ends[1], "w"));
-      if (!comparison.open()) _exit(3);
-      for (std::uint64_t at = worker * kBatch; at < count; at += workers * kBatch)
-        comparison.batch(first + at, first + std::min(at + kBatch, count));
-      _exit(0);
-    }
-    close(ends[1]);
-    children.emplace_back(child, fdopen(ends[0], "r"));
-  }
-  std::vector<std::thread> readers;
-  std::vector<Outcome> parts(children.size());
-  for (std::size_t i = 0; i < children.size(); ++i) {
-    readers.emplace_back([&, i] {
-      char buffer[4096];
-      while (std::fgets(buffer, sizeof buffer, children[i].second) != nullptr) {
-        const std::string line(buffer,
-                               std::min(sizeof buffer, std::string_view(buffer).find('\n')));
-        if (line.starts_with("ok ")) parts[i].equal += std::stoull(line.substr(3));
-        if (line.starts_with("difference ")) parts[i].differences.push_back(line.substr(11));
-        if (line.starts_with("compiler ")) parts[i].compiler.push_back(line.substr(9));
-        if (line.starts_with("failed ")) parts[i].failures.push_back(line.substr(7));
-        if (line.starts_with("at ")) parts[i].last = line.substr(3);
-      }
-      std::fclose(children[i].second);
-    });
-  }
-  for (std::thread& reader : readers) reader.join();
-  for (std::size_t i = 0; i < children.size(); ++i) {
-    int status = 0;
-    waitpid(children[i].first, &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-      parts[i].failures.push_back("- worker " + std::to_string(i) + " ended with status " +
-                                  std::to_string(status));
-    outcome.equal += parts[i].equal;
-    std::move(parts[i].differences.begin(), parts[i].differences.end(),
-              std::back_inserter(outcome.differences));
-    std::move(parts[i].compiler.begin(), parts[i].compiler.end(),
-              std::back_inserter(outcome.compiler));
-    std::move(parts[i].failures.begin(), parts[i].failures.end(),
-              std::back_inserter(outcome.failures));
-  }
+  PoolSettings settings;
+  settings.workers = std::max<std::uint64_t>(
+      1, setting("KW_RANDOM_WORKERS", std::min(16u, std::thread::hardware_concurrency())));
+  settings.batch = kBatch;
+  settings.limit_s = static_cast<double>(setting("KW_RANDOM_SECONDS", 1'000'000));
+  settings.patience_s = static_cast<double>(setting("KW_RANDOM_PATIENCE", 20));
+  PoolHandlers handlers;
+  handlers.start = [](std::FILE* out) -> std::function<void(Range)> {
+    setenv("CUDA_CACHE_DISABLE", "1", 1);  // every program is compiled once
+    auto comparison = std::make_shared<Comparison>(out);
+    if (!comparison->open()) return {};
+    return [comparison](Range range) { comparison->batch(range.first, range.end); };
+  };
+  handlers.line = [&](const std::string& line) {
+    if (line == "ok") ++outcome.equal;
+    if (line.starts_with("difference ")) outcome.differences.push_back(line.substr(11));
+    if (line.starts_with("compiler ")) outcome.compiler.push_back(line.substr(9));
+    if (line.starts_with("failed ")) outcome.failures.push_back(line.substr(7));
+  };
+  handlers.lost = [&](std::uint64_t seed, const std::string& why) {
+    outcome.failures.push_back(std::to_string(seed) + " " + why);
+    std::printf("  seed %s\n", outcome.failures.back().c_str());
+    std::fflush(stdout);
+  };
+  outcome.not_started = run_in_workers(first, count, settings, handlers);
   return outcome;
 }
 
@@ -249,37 +230,40 @@ TEST(PtxVmGpu, RandomProgramsGiveTheResultsOfTheDevice) {
   }
   const std::uint64_t first = setting("KW_RANDOM_FIRST", 0),
                       count = setting("KW_RANDOM_PROGRAMS", 10000);
-  const std::uint64_t workers = std::max<std::uint64_t>(
-      1, setting("KW_RANDOM_WORKERS", std::min(16u, std::thread::hardware_concurrency())));
   const auto begin = std::chrono::steady_clock::now();
-  const Outcome outcome = compare_all(first, count, workers);
+  const Outcome outcome = compare_all(first, count);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   std::printf(
       "%llu programs from seed %llu in %.1f s: %llu equal, %zu different, %zu where the "
-      "compiler's levels disagree, %zu failed\n",
+      "compiler's levels disagree, %zu failed, %llu not started\n",
       static_cast<unsigned long long>(count), static_cast<unsigned long long>(first), seconds,
       static_cast<unsigned long long>(outcome.equal), outcome.differences.size(),
-      outcome.compiler.size(), outcome.failures.size());
+      outcome.compiler.size(), outcome.failures.size(),
+      static_cast<unsigned long long>(outcome.not_started));
   for (const auto* list : {&outcome.differences, &outcome.failures, &outcome.compiler}) {
     for (std::size_t i = 0; i < std::min<std::size_t>(40, list->size()); ++i)
       std::printf("  seed %s\n", (*list)[i].c_str());
   }
   if (const char* path = std::getenv("KW_RANDOM_JSON"); path != nullptr) {
     std::ofstream(path) << "{\"programs\": " << count << ", \"first_seed\": " << first
-                        << ", \"equal\": " << outcome.equal << ", \"seconds\": " << seconds
+                        << ", \"equal\": " << outcome.equal
+                        << ", \"not_started\": " << outcome.not_started
+                        << ", \"seconds\": " << seconds
                         << ",\n  \"differences\": " << quoted_list(outcome.differences)
                         << ",\n  \"compiler_levels_disagree\": " << quoted_list(outcome.compiler)
                         << ",\n  \"failures\": " << quoted_list(outcome.failures) << "}\n";
   }
   if (const char* folder = std::getenv("KW_RANDOM_DUMP"); folder != nullptr) {
-    for (const std::string& line : outcome.differences) {
-      const std::uint64_t seed = std::stoull(line);
-      std::ofstream(folder + std::string("/") + std::to_string(seed) + ".ptx")
-          << random::header() << random::generate(seed).text;
+    for (const auto* list : {&outcome.differences, &outcome.failures}) {
+      for (const std::string& line : *list) {
+        const std::uint64_t seed = std::stoull(line);
+        std::ofstream(folder + std::string("/") + std::to_string(seed) + ".ptx")
+            << random::header() << random::generate(seed).text;
+      }
     }
   }
-  EXPECT_EQ(outcome.equal + outcome.compiler.size(), count);
+  EXPECT_EQ(outcome.equal + outcome.compiler.size() + outcome.not_started, count);
   EXPECT_TRUE(outcome.differences.empty() && outcome.failures.empty());
 }
 
