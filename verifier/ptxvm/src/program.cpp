@@ -59,7 +59,7 @@ Result<void> build_kernel(Program::Impl& impl, const Function& f) {
   auto lowered = std::make_unique<LoweredKernel>();
   const auto attempt = [&]() -> Status {
     KW_ASSIGN(*flat, flatten(impl.module, f));
-    return lower_kernel(impl.module, *flat, *lowered);
+    return lower_kernel(impl.module, *flat, {}, *lowered);
   };
   const Status status = attempt();
   if (!status) {
@@ -89,14 +89,15 @@ Result<void> build_kernel(Program::Impl& impl, const Function& f) {
 
 }  // namespace
 
-const LoweredKernel& Program::Impl::checked(std::size_t k) const {
+const LoweredKernel& Program::Impl::variant(std::size_t k, Variant wanted) const {
+  if (wanted == Variant{}) return *lowered[k];
   const std::lock_guard lock(mutex_);
-  std::unique_ptr<LoweredKernel>& made = checked_[k];
+  std::unique_ptr<LoweredKernel>& made = variants_[{k, wanted}];
   if (!made) {
     made = std::make_unique<LoweredKernel>();
     // What could be lowered without the checks may use too many intermediate values with them.
-    if (!lower_checked(module, *flat[k], *made)) {
-      checked_.erase(k);
+    if (!lower_kernel(module, *flat[k], wanted, *made)) {
+      variants_.erase({k, wanted});
       return *lowered[k];
     }
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "exec/lowered.h"
@@ -18,14 +19,15 @@ struct Program::Impl {
   std::vector<KernelInfo> kernels;
   std::vector<std::unique_ptr<FlatKernel>> flat;        // by kernel; owns synthesized instructions
   std::vector<std::unique_ptr<LoweredKernel>> lowered;  // by kernel; nullptr if refused
-  /// Kernel `k` with the instructions of the value checks; made at first use.
-  const LoweredKernel& checked(std::size_t k) const;
+  /// Kernel `k` in another way than `lowered`; made at first use.
+  const LoweredKernel& variant(std::size_t k, Variant wanted) const;
   std::vector<FunctionInfo> functions;
   std::vector<VariableInfo> variables;
 
  private:
   mutable std::mutex mutex_;
-  mutable std::map<std::size_t, std::unique_ptr<LoweredKernel>> checked_;  // guarded by mutex_
+  mutable std::map<std::pair<std::size_t, Variant>, std::unique_ptr<LoweredKernel>>
+      variants_;  // guarded by mutex_
 };
 
 }  // namespace kw::ptxvm

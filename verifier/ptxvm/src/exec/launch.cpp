@@ -62,6 +62,12 @@ Isa choose(HostIsa wanted) {
   return best;
 }
 
+std::uint64_t parameter(const LaunchContext& c, const LaunchValue& v) {
+  std::uint64_t value = 0;
+  std::memcpy(&value, c.parameters->data() + v.parameter, v.parameter_bytes);
+  return v.sign ? static_cast<std::uint64_t>(static_cast<std::int8_t>(value)) : value;
+}
+
 void fill_pool(LaunchContext& c, const std::vector<std::uint64_t>& addresses) {
   const LoweredKernel& k = *c.kernel;
   c.pool = allocate_aligned(k.pool.size() + 64);
@@ -70,6 +76,12 @@ void fill_pool(LaunchContext& c, const std::vector<std::uint64_t>& addresses) {
     const std::uint64_t value = addresses[static_cast<std::size_t>(r.variable)] + r.addend;
     for (std::uint32_t l = 0; l < kLanes; ++l)
       std::memcpy(c.pool.get() + r.pool_offset + 8 * l, &value, sizeof value);
+  }
+  for (const LaunchValue& v : k.launch_values) {
+    for (std::uint32_t l = 0; l < kLanes; ++l) {
+      const std::uint64_t value = v.special ? launch_wide_value(c, *v.special, l) : parameter(c, v);
+      std::memcpy(c.pool.get() + v.pool_offset + l * v.lane_bytes, &value, v.lane_bytes);
+    }
   }
 }
 
@@ -320,9 +332,9 @@ Result<Report> run(const Program& program, Memory& memory, const Launch& launch,
   Options options = given;
   if (options.threads == 0) options.threads = std::max(1u, std::thread::hardware_concurrency());
   const auto number = static_cast<std::size_t>(info - impl.kernels.data());
-  const LoweredKernel& kernel = options.check_registers || options.check_index_overflow
-                                    ? impl.checked(number)
-                                    : *impl.lowered[number];
+  const LoweredKernel& kernel =
+      impl.variant(number, {.checked = options.check_registers || options.check_index_overflow,
+                            .traced = options.trace.max_records != 0});
   options.threads =
       static_cast<unsigned>(std::min<std::uint64_t>({options.threads, launch.grid.count(), 256}));
   if (!options.check_races || options.threads == 1)

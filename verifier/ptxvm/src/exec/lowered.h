@@ -2,12 +2,15 @@
 // A kernel ready to run, except for the choice of instruction set and the addresses of variables.
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "exec/code.h"
+#include "handlers/lane_values.h"
 #include "handlers/registry.h"
 #include "ir/flatten.h"
 #include "kw/ptxvm/report.h"
@@ -18,6 +21,22 @@ struct Relocation {
   std::uint32_t pool_offset = 0;  // of 32 copies of a 64-bit value
   int variable = -1;              // Module::variables
   std::uint64_t addend = 0;
+};
+
+/// A value that the launch puts into the pool: a kernel parameter or a special register.
+struct LaunchValue {
+  std::uint32_t pool_offset = 0;  // of 32 copies
+  std::uint32_t lane_bytes = 0;
+  std::optional<SpecialRegister> special;  // of 32 bits, maybe another in each lane
+  std::uint32_t parameter = 0, parameter_bytes = 0;
+  bool sign = false;
+};
+
+/// The ways in which one kernel is lowered.
+struct Variant {
+  bool checked = false;  // with what Options::check_registers and check_index_overflow need
+  bool traced = false;   // every instruction of the source is one here
+  auto operator<=>(const Variant&) const = default;
 };
 
 struct LoweredBlock {
@@ -35,6 +54,7 @@ struct LoweredKernel {
   std::vector<InstructionClass> classes;  // by source
   std::vector<std::byte> pool;
   std::vector<Relocation> relocations;
+  std::vector<LaunchValue> launch_values;
   std::uint32_t register_bytes = 0;
   std::uint32_t cache_slots = 0;
   std::uint32_t frame_bytes = 0;

@@ -5,6 +5,7 @@
 #include "exec/context.h"
 #include "exec/operands.h"
 #include "handlers/families.h"
+#include "handlers/next.h"
 
 namespace kw::ptxvm::baseline {
 namespace {
@@ -15,23 +16,24 @@ const Ins* block_begin(Warp& w, const Ins* ins) {
   w.fuel -= ins->y;
   BlockCount& count = w.counts[ins->x];
   count.warps += 1;
-  count.lanes += static_cast<std::uint64_t>(__builtin_popcount(w.mask));
-  return ins + 1;
+  count.lanes += w.mask == kFullMask ? kLanes : static_cast<unsigned>(__builtin_popcount(w.mask));
+  KW_NEXT;
 }
 
 // Before block_begin where lanes may meet: x the block's number.
 const Ins* join(Warp& w, const Ins* ins) {
-  return w.join_block == static_cast<std::int32_t>(ins->x) ? arrive_at_join(w, ins) : ins + 1;
+  if (w.join_block == static_cast<std::int32_t>(ins->x)) return arrive_at_join(w, ins);
+  KW_NEXT;
 }
 
-const Ins* branch(Warp& w, const Ins* ins) { return w.code + ins->x; }
+const Ins* branch(Warp& w, const Ins* ins) { KW_GO_TO(w.code + ins->x); }
 
 // a: predicate, z: negated, x: target instruction, y: block where the paths meet.
 const Ins* branch_if(Warp& w, const Ins* ins) {
   const std::uint32_t p = *operand<std::uint32_t>(w, ins->a) ^ (ins->z != 0 ? ~0u : 0u);
   const std::uint32_t taken = p & w.mask;
-  if (taken == w.mask) return w.code + ins->x;
-  if (taken == 0) return ins + 1;
+  if (taken == w.mask) KW_GO_TO(w.code + ins->x);
+  if (taken == 0) KW_NEXT;
   return diverge(w, ins, taken);
 }
 
@@ -77,13 +79,13 @@ const Ins* exit_lanes(Warp& w, const Ins* ins) {
 const Ins* guard(Warp& w, const Ins* ins) {
   w.unguarded_mask = w.mask;
   w.mask &= *operand<std::uint32_t>(w, ins->a) ^ (ins->z != 0 ? ~0u : 0u);
-  if (w.mask != 0) return ins + 1;
+  if (w.mask != 0) KW_NEXT;
   w.mask = w.unguarded_mask;
-  return w.code + ins->x;
+  KW_GO_TO(w.code + ins->x);
 }
 const Ins* unguard(Warp& w, const Ins* ins) {
   w.mask = w.unguarded_mask;
-  return ins + 1;
+  KW_NEXT;
 }
 
 const Ins* barrier(Warp& w, const Ins* ins) { return w.block->wait_at_barrier(w, ins); }

@@ -5,33 +5,20 @@
 #include "exec/context.h"
 #include "exec/operands.h"
 #include "handlers/families.h"
+#include "handlers/next.h"
+#include "ir/special.h"
 
-namespace kw::ptxvm::baseline {
-namespace {
+namespace kw::ptxvm {
 
-std::uint32_t value(const Warp& w, SpecialRegister which, std::uint32_t lane) {
-  const LaunchContext& c = w.block->context;
-  const Dim3& id = w.block->id;
+std::uint32_t launch_wide_value(const LaunchContext& c, SpecialRegister which, std::uint32_t lane) {
   const std::uint32_t bit = 1u << lane;
   switch (which) {
-    case SpecialRegister::TidX:
-      return w.tid[0][lane];
-    case SpecialRegister::TidY:
-      return w.tid[1][lane];
-    case SpecialRegister::TidZ:
-      return w.tid[2][lane];
     case SpecialRegister::NtidX:
       return c.block.x;
     case SpecialRegister::NtidY:
       return c.block.y;
     case SpecialRegister::NtidZ:
       return c.block.z;
-    case SpecialRegister::CtaidX:
-      return id.x;
-    case SpecialRegister::CtaidY:
-      return id.y;
-    case SpecialRegister::CtaidZ:
-      return id.z;
     case SpecialRegister::NctaidX:
       return c.grid.x;
     case SpecialRegister::NctaidY:
@@ -40,16 +27,6 @@ std::uint32_t value(const Warp& w, SpecialRegister which, std::uint32_t lane) {
       return c.grid.z;
     case SpecialRegister::LaneId:
       return lane;
-    case SpecialRegister::WarpId:
-      return w.index;
-    case SpecialRegister::NWarpId:
-      return static_cast<std::uint32_t>(w.block->warps.size());
-    case SpecialRegister::SmId:
-      return 0;
-    case SpecialRegister::NSmId:
-      return 1;
-    case SpecialRegister::GridId:
-      return static_cast<std::uint32_t>(c.grid_id);
     case SpecialRegister::LaneMaskEq:
       return bit;
     case SpecialRegister::LaneMaskLe:
@@ -60,6 +37,33 @@ std::uint32_t value(const Warp& w, SpecialRegister which, std::uint32_t lane) {
       return ~(bit - 1);
     case SpecialRegister::LaneMaskGt:
       return ~(bit | (bit - 1));
+    default:
+      return 0;
+  }
+}
+
+namespace baseline {
+namespace {
+
+// The same in all lanes.
+std::uint32_t warp_value(const Warp& w, SpecialRegister which) {
+  const LaunchContext& c = w.block->context;
+  switch (which) {
+    case SpecialRegister::CtaidX:
+      return w.block->id.x;
+    case SpecialRegister::CtaidY:
+      return w.block->id.y;
+    case SpecialRegister::CtaidZ:
+      return w.block->id.z;
+    case SpecialRegister::WarpId:
+      return w.index;
+    case SpecialRegister::NWarpId:
+      return static_cast<std::uint32_t>(w.block->warps.size());
+    case SpecialRegister::NSmId:
+    case SpecialRegister::One:
+      return 1;
+    case SpecialRegister::GridId:
+      return static_cast<std::uint32_t>(c.grid_id);
     case SpecialRegister::Clock:
     case SpecialRegister::GlobalTimerLo:
       return static_cast<std::uint32_t>(w.block->executed + w.block->turn_used(w));
@@ -74,29 +78,23 @@ std::uint32_t value(const Warp& w, SpecialRegister which, std::uint32_t lane) {
       return static_cast<std::uint32_t>(c.grid_barrier);
     case SpecialRegister::GridBarrierHigh:
       return static_cast<std::uint32_t>(c.grid_barrier >> 32);
-    case SpecialRegister::Zero:
-      return 0;
-    case SpecialRegister::One:
-      return 1;
-    case SpecialRegister::Clock64:
-    case SpecialRegister::GlobalTimer:
-      break;
+    default:
+      return 0;  // %smid, zeros
   }
-  return 0;
 }
 
+// x: which.
 const Ins* special(Warp& w, const Ins* ins) {
   auto* d = operand<std::uint32_t>(w, ins->d);
   const auto which = static_cast<SpecialRegister>(ins->x);
-  std::uint32_t values[kLanes];
+  alignas(64) std::uint32_t values[kLanes];
   const std::uint32_t* from = values;
   if (which <= SpecialRegister::TidZ) {
     from = w.tid[ins->x];
-  } else if (which == SpecialRegister::LaneId ||
-             (which >= SpecialRegister::LaneMaskEq && which <= SpecialRegister::LaneMaskGt)) {
-    for (unsigned l = 0; l < kLanes; ++l) values[l] = value(w, which, l);
+  } else if (is_launch_wide(which)) {
+    for (unsigned l = 0; l < kLanes; ++l) values[l] = launch_wide_value(w.block->context, which, l);
   } else {
-    const std::uint32_t same = value(w, which, 0);
+    const std::uint32_t same = warp_value(w, which);
     for (unsigned l = 0; l < kLanes; ++l) values[l] = same;
   }
   if (w.mask == kFullMask) {
@@ -104,7 +102,7 @@ const Ins* special(Warp& w, const Ins* ins) {
   } else {
     for (unsigned l = 0; l < kLanes; ++l) d[l] = (w.mask >> l & 1) != 0 ? from[l] : d[l];
   }
-  return ins + 1;
+  KW_NEXT;
 }
 
 // Clocks count the block's instructions (the turn's so far included): they advance, are the same in
@@ -126,4 +124,5 @@ void register_lane_values(Registry& r) {
   r.add("$sreg64", clock, {8, 0, 0, 0});
 }
 
-}  // namespace kw::ptxvm::baseline
+}  // namespace baseline
+}  // namespace kw::ptxvm

@@ -44,4 +44,10 @@ enum class SpecialRegister : std::uint32_t {
   GlobalTimer,
 };
 
+struct LaunchContext;
+
+/// Of a register that is the same in all warps (ir/special.h).
+std::uint32_t launch_wide_value(const LaunchContext& context, SpecialRegister which,
+                                std::uint32_t lane);
+
 }  // namespace kw::ptxvm

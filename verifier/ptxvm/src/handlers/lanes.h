@@ -8,6 +8,7 @@
 
 #include "exec/code.h"
 #include "exec/warp.h"
+#include "handlers/next.h"
 #include "handlers/registry.h"
 
 #if defined(__SSE2__)
@@ -16,14 +17,6 @@
 
 #ifndef KW_ISA
 #define KW_ISA baseline
-#endif
-
-// A handler ends with KW_NEXT. With tail calls it jumps straight to the next handler; without
-// (builds with sanitizers or without optimisation) it returns to the loop in run_warp().
-#ifdef KW_PTXVM_TAIL_CALLS
-#define KW_NEXT return ins[1].run(w, ins + 1)
-#else
-#define KW_NEXT return ins + 1
 #endif
 
 #define KW_LIKELY(x) __builtin_expect(!!(x), 1)

@@ -27,6 +27,19 @@ void accesses(const FlatInstruction& in, Access& out) {
   if (in.guard >= 0) out.read.push_back(in.guard);
 }
 
+// With folds, of what is read instead.
+void accesses(const FlatKernel& kernel, std::uint32_t index, const Folds* folds, Access& out) {
+  accesses(kernel.code[index], out);
+  if (folds == nullptr) return;
+  if (folds->silent[index]) {
+    out.written.clear();
+    out.read.clear();
+    return;
+  }
+  for (int& r : out.read) r = folds->of(r);
+  std::erase_if(out.read, [&](int r) { return folds->is_known(r); });
+}
+
 struct Interval {
   std::uint32_t first = ~0u, last = 0;
   void cover(std::uint32_t position) {
@@ -43,7 +56,7 @@ struct Liveness {
   std::vector<Bits> in, out;  // by block; empty where the kernel is too large
 };
 
-Liveness find_live(const FlatKernel& kernel, const Cfg& cfg) {
+Liveness find_live(const FlatKernel& kernel, const Cfg& cfg, const Folds* folds) {
   const std::size_t registers = kernel.registers.size();
   const std::size_t words = (registers + 63) / 64;
   const std::size_t blocks = cfg.blocks.size();
@@ -59,7 +72,7 @@ Liveness find_live(const FlatKernel& kernel, const Cfg& cfg) {
   Access access;
   for (std::size_t b = 0; b < blocks; ++b) {
     for (std::uint32_t i = cfg.blocks[b].begin; i < cfg.blocks[b].end; ++i) {
-      accesses(kernel.code[i], access);
+      accesses(kernel, i, folds, access);
       for (const int r : access.read) {
         if (!has(kill[b], r)) set(live_in[b], r);
       }
@@ -102,11 +115,12 @@ Liveness find_live(const FlatKernel& kernel, const Cfg& cfg) {
 }
 
 // Live ranges as single intervals over the code in its linear order.
-std::vector<Interval> live_intervals(const FlatKernel& kernel, const Cfg& cfg) {
+std::vector<Interval> live_intervals(const FlatKernel& kernel, const Cfg& cfg,
+                                     const Folds& folds) {
   const std::size_t registers = kernel.registers.size();
   const std::size_t words = (registers + 63) / 64;
   const std::size_t blocks = cfg.blocks.size();
-  const auto [live_in, live_out] = find_live(kernel, cfg);
+  const auto [live_in, live_out] = find_live(kernel, cfg, &folds);
   if (live_in.empty()) {
     return std::vector<Interval>(registers,
                                  {0, 2 * static_cast<std::uint32_t>(kernel.code.size()) + 2});
@@ -124,7 +138,7 @@ std::vector<Interval> live_intervals(const FlatKernel& kernel, const Cfg& cfg) {
       }
     }
     for (std::uint32_t i = begin; i < end; ++i) {
-      accesses(kernel.code[i], access);
+      accesses(kernel, i, &folds, access);
       // A result may be stored before all sources are read, so sources outlive the instruction.
       for (const int r : access.read) intervals[static_cast<std::size_t>(r)].cover(2 * i + 1);
       for (const int r : access.written) intervals[static_cast<std::size_t>(r)].cover(2 * i + 1);
@@ -164,18 +178,22 @@ std::vector<int> registers_written(const FlatInstruction& in) {
 }
 
 std::vector<int> read_before_written(const FlatKernel& kernel, const Cfg& cfg) {
+  return registers_live_at_entry(kernel, cfg).value_or(std::vector<int>{});
+}
+
+std::optional<std::vector<int>> registers_live_at_entry(const FlatKernel& kernel, const Cfg& cfg) {
   std::vector<int> out;
   if (cfg.blocks.empty()) return out;
-  const Liveness live = find_live(kernel, cfg);
-  if (live.in.empty()) return out;
+  const Liveness live = find_live(kernel, cfg, nullptr);
+  if (live.in.empty()) return std::nullopt;
   for (std::size_t r = 0; r < kernel.registers.size(); ++r) {
     if ((live.in.front()[r / 64] >> (r % 64) & 1) != 0) out.push_back(static_cast<int>(r));
   }
   return out;
 }
 
-Slots assign_slots(const FlatKernel& kernel, const Cfg& cfg) {
-  const std::vector<Interval> intervals = live_intervals(kernel, cfg);
+Slots assign_slots(const FlatKernel& kernel, const Cfg& cfg, const Folds& folds) {
+  const std::vector<Interval> intervals = live_intervals(kernel, cfg, folds);
   std::vector<std::uint32_t> order;
   for (std::uint32_t r = 0; r < intervals.size(); ++r) {
     if (intervals[r].first != ~0u) order.push_back(r);

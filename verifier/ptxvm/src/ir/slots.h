@@ -3,9 +3,11 @@
 // meet share a slot, which keeps the file in the host's first-level cache.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ir/cfg.h"
+#include "ir/fold.h"
 
 namespace kw::ptxvm {
 
@@ -23,8 +25,11 @@ std::vector<int> registers_written(const FlatInstruction& in);
 /// Registers that some path reads, or writes under a guard, before it has written them. Empty where
 /// the kernel is too large for the analysis.
 std::vector<int> read_before_written(const FlatKernel& kernel, const Cfg& cfg);
+/// The same, and nothing where the kernel is too large.
+std::optional<std::vector<int>> registers_live_at_entry(const FlatKernel& kernel, const Cfg& cfg);
 
-Slots assign_slots(const FlatKernel& kernel, const Cfg& cfg);
+/// Folded registers get no slot; what they are copies of lives as long as they do.
+Slots assign_slots(const FlatKernel& kernel, const Cfg& cfg, const Folds& folds);
 
 /// The number of leading operands that the instruction writes (0, 1; 2 for the pair p|q).
 bool writes_first_operand(const FlatInstruction& in);

@@ -4,21 +4,20 @@
 
 namespace kw::ptxvm {
 
-Status lower_kernel(const Module& module, const FlatKernel& kernel, LoweredKernel& out) {
-  return Lowering(module, kernel, out).run();
+Status lower_kernel(const Module& module, const FlatKernel& kernel, Variant variant,
+                    LoweredKernel& out) {
+  return Lowering(module, kernel, variant, out).run();
 }
 
-Status lower_checked(const Module& module, const FlatKernel& kernel, LoweredKernel& out) {
-  return Lowering(module, kernel, out, true).run();
-}
-
-Lowering::Lowering(const Module& module, const FlatKernel& kernel, LoweredKernel& out, bool checked)
+Lowering::Lowering(const Module& module, const FlatKernel& kernel, Variant variant,
+                   LoweredKernel& out)
     : module_(module),
       kernel_(kernel),
       out_(out),
       cfg_(build_cfg(kernel)),
-      slots_(assign_slots(kernel, cfg_)) {
-  if (checked) checks_ = plan_value_checks(kernel, cfg_, slots_);
+      folds_(find_folds(kernel, cfg_, variant.traced)),
+      slots_(assign_slots(kernel, cfg_, folds_)) {
+  if (variant.checked) checks_ = plan_value_checks(kernel, cfg_, slots_);
 }
 
 tl::unexpected<Error> Lowering::unsupported(In in, std::string_view why) const {
@@ -85,7 +84,7 @@ Status Lowering::run() {
       out_.sources.push_back(in.ast);
       out_.classes.push_back(classify(in));
       lowered.sources.push_back(current_source_);
-      KW_RETURN_IF_ERROR(instruction(in, b));
+      KW_RETURN_IF_ERROR(instruction(in, b, folds_.silent[i]));
     }
     out_.blocks.push_back(std::move(lowered));
   }
@@ -97,7 +96,7 @@ Status Lowering::run() {
   return {};
 }
 
-Status Lowering::instruction(In in, std::uint32_t block) {
+Status Lowering::instruction(In in, std::uint32_t block, bool silent) {
   scratch_used_ = 0;
   pending_.clear();
   KW_RETURN_IF_ERROR(check_guard(in));
@@ -128,7 +127,7 @@ Status Lowering::instruction(In in, std::uint32_t block) {
   }
   KW_RETURN_IF_ERROR(check_before(in));
   scratch_used_ = 0;
-  KW_RETURN_IF_ERROR(plain(in));
+  if (!silent) KW_RETURN_IF_ERROR(plain(in));
   KW_RETURN_IF_ERROR(finish_destinations(in));
   KW_RETURN_IF_ERROR(check_after(in));
   if (in.guard >= 0) {

@@ -19,14 +19,12 @@
 namespace kw::ptxvm {
 
 /// Errors: Unsupported, naming opcode and PTX line; InvalidArgument for operands that do not fit.
-Status lower_kernel(const Module& module, const FlatKernel& kernel, LoweredKernel& out);
-/// The same with the instructions that Options::check_registers and check_index_overflow need.
-Status lower_checked(const Module& module, const FlatKernel& kernel, LoweredKernel& out);
+Status lower_kernel(const Module& module, const FlatKernel& kernel, Variant variant,
+                    LoweredKernel& out);
 
 class Lowering {
  public:
-  Lowering(const Module& module, const FlatKernel& kernel, LoweredKernel& out,
-           bool checked = false);
+  Lowering(const Module& module, const FlatKernel& kernel, Variant variant, LoweredKernel& out);
   Status run();
 
  private:
@@ -34,7 +32,7 @@ class Lowering {
   using Location = std::uint32_t;
 
   // lowering.cpp: the walk over blocks, control flow
-  Status instruction(In in, std::uint32_t block);
+  Status instruction(In in, std::uint32_t block, bool silent);
   Status plain(In in);
   Status branch(In in, std::uint32_t block);
   void patch_target(std::uint32_t ins, std::uint32_t code_index);
@@ -46,6 +44,8 @@ class Lowering {
   Location scratch();
   Location constant(std::uint64_t value, std::uint32_t bytes);
   Location relocated(int variable, std::uint64_t addend);
+  Result<Location> known_value(In in, int reg);
+  Result<Location> register_value(In in, int reg);
   std::uint64_t literal(const Operand& op, std::uint32_t bytes, Type type) const;
   Result<Location> symbol_value(In in, const Operand& op, std::uint32_t bytes);
   struct Address {
@@ -122,10 +122,12 @@ class Lowering {
   const FlatKernel& kernel_;
   LoweredKernel& out_;
   Cfg cfg_;
+  Folds folds_;
   Slots slots_;
   std::optional<ValueChecks> checks_;
   std::map<std::pair<std::uint64_t, std::uint32_t>, Location> constants_;
   std::map<std::pair<int, std::uint64_t>, Location> relocated_;
+  std::map<int, Location> known_;  // by register
   std::uint32_t scratch_used_ = 0;
   struct Pending {
     Location from;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "exec/warp.h"
+#include "ir/special.h"
 #include "lower/lowering.h"
 
 namespace kw::ptxvm {
@@ -46,6 +47,44 @@ Lowering::Location Lowering::relocated(int variable, std::uint64_t addend) {
     it->second = offset | 1u;
   }
   return it->second;
+}
+
+// The pool's copy of a folded register's value.
+Result<Lowering::Location> Lowering::known_value(In in, int reg) {
+  const auto [it, fresh] = known_.try_emplace(reg, 0);
+  if (!fresh) return it->second;
+  const KnownValue& value = folds_.value(reg);
+  const std::uint32_t bytes =
+      lane_bytes(class_of(kernel_.registers[static_cast<std::size_t>(reg)]));
+  if (value.kind == KnownValue::Kind::Literal) {
+    if (value.operand->kind == Operand::Kind::Symbol) {
+      KW_ASSIGN(it->second, symbol_value(in, *value.operand, bytes));
+    } else {
+      it->second = constant(literal(*value.operand, bytes, value.type), bytes);
+    }
+    return it->second;
+  }
+  LaunchValue at;
+  at.pool_offset = static_cast<std::uint32_t>(out_.pool.size());
+  at.lane_bytes = bytes;
+  if (value.kind == KnownValue::Kind::Special) {
+    at.special = special_register(value.operand->name);
+  } else {
+    at.parameter = static_cast<std::uint32_t>(value.offset);
+    at.parameter_bytes = value.bytes;
+    at.sign = value.sign;
+  }
+  out_.pool.resize(at.pool_offset + kLanes * std::max(2u, bytes));
+  out_.launch_values.push_back(at);
+  it->second = at.pool_offset | 1u;
+  return it->second;
+}
+
+// Where to read a register.
+Result<Lowering::Location> Lowering::register_value(In in, int reg) {
+  const int from = folds_.of(reg);
+  if (folds_.is_known(from)) return known_value(in, from);
+  return slots_.offset[static_cast<std::size_t>(from)];
 }
 
 // A literal as the bits of an operand of `type`.
@@ -93,7 +132,7 @@ Result<Lowering::Location> Lowering::source(In in, const Operand& op, std::uint3
     case Operand::Kind::Register: {
       const auto r = static_cast<std::size_t>(op.reg);
       const std::uint32_t have = std::max(1u, lane_bytes(class_of(kernel_.registers[r])));
-      Location at = slots_.offset[r];
+      KW_ASSIGN(Location at, register_value(in, op.reg));
       if (op.negated) {
         if (have != 1) return malformed(in, "'!' on a register that is no predicate");
         const Location inverted = scratch();
@@ -155,7 +194,7 @@ Result<Lowering::Address> Lowering::address(In in, const Operand& op) {
     const RegisterClass cls = class_of(kernel_.registers[r]);
     if (cls != RegisterClass::W32 && cls != RegisterClass::W64)
       return malformed(in, "an address must have 32 or 64 bits");
-    at.base = slots_.offset[r];
+    KW_ASSIGN(at.base, register_value(in, op.reg));
     at.narrow = cls == RegisterClass::W32;
     at.offset = op.value;
     return at;

@@ -1,0 +1,17 @@
+#pragma once
+// Special registers by name.
+
+#include <optional>
+#include <string_view>
+
+#include "handlers/lane_values.h"
+
+namespace kw::ptxvm {
+
+/// `name` as PTX writes it: "%tid.x".
+std::optional<SpecialRegister> special_register(std::string_view name);
+
+/// Whether all warps of a launch read the same values.
+bool is_launch_wide(std::optional<SpecialRegister> which);
+
+}  // namespace kw::ptxvm
