@@ -3,7 +3,10 @@
 // --against DIR also runs the program DIR/vm, which prints "| X ms" for a kernel named on its
 // command line, on the PTX under DIR/k, in turns with ours.
 //
-// usage: ptxvm_bench [--repeats N] [--against DIR]
+// --only NAME measures one kernel, --check LIST some of the checks (uninit,race,async,registers,
+// index) in place of all.
+//
+// usage: ptxvm_bench [--repeats N] [--only NAME] [--check LIST] [--against DIR]
 
 #include <fmt/format.h>
 
@@ -136,12 +139,28 @@ double run_other(const std::string& folder, const std::string& name) {
                                              : std::numeric_limits<double>::infinity();
 }
 
-void measure(int repeats, const std::string& against) {
-  fmt::print("{:<10} {:>9} {:>9} {:>6} {:>9} {:>6}", "ms", "bounds", "all", "x", "2 threads", "x");
+Options checks_of(const std::string& list) {
+  if (list == "all") return with_all_checks();
+  const auto named = [&](const char* name) {
+    return ("," + list + ",").find("," + std::string(name) + ",") != std::string::npos;
+  };
+  Options some;
+  some.check_uninitialised = named("uninit");
+  some.check_races = named("race");
+  some.check_async_copies = named("async");
+  some.check_registers = named("registers");
+  some.check_index_overflow = named("index");
+  return some;
+}
+
+void measure(int repeats, const std::string& only, const std::string& check,
+             const std::string& against) {
+  fmt::print("{:<10} {:>9} {:>9} {:>6} {:>9} {:>6}", "ms", "bounds", check, "x", "2 threads", "x");
   if (!against.empty()) fmt::print(" | {:>9} {:>9} {:>6}", "same PTX", "other", "x");
   fmt::print("\n");
   double logarithms = 0, sgemm = 0;
-  const std::vector<Case> all_cases = cases();
+  std::vector<Case> all_cases = cases();
+  if (!only.empty()) std::erase_if(all_cases, [&](const Case& c) { return c.name != only; });
   for (const Case& c : all_cases) {
     Memory memory;
     const auto arguments = c.arguments(memory);
@@ -149,7 +168,7 @@ void measure(int repeats, const std::string& against) {
     bounds.check_uninitialised = false;
     Options two = bounds;
     two.threads = 2;
-    const Options all = with_all_checks();
+    const Options all = checks_of(check);
     std::shared_ptr<const Program> same;
     Memory other_memory;
     std::vector<std::byte> other_bytes;
@@ -173,10 +192,10 @@ void measure(int repeats, const std::string& against) {
     fmt::print("\n");
     logarithms += std::log(ms[1] / ms[0]);
     if (c.name == "sgemm") sgemm = ms[0];
-    if (c.name == "mma.sync")
+    if (c.name == "mma.sync" && sgemm != 0)
       fmt::print("mma.sync over FFMA: {:.2f} times as fast\n", sgemm / ms[0]);
   }
-  fmt::print("all checks, geometric mean: {:.2f}\n",
+  fmt::print("geometric mean: {:.2f}\n",
              std::exp(logarithms / static_cast<double>(all_cases.size())));
 }
 
@@ -185,11 +204,13 @@ void measure(int repeats, const std::string& against) {
 
 int main(int argc, char** argv) {
   int repeats = 10;
-  std::string against;
+  std::string against, only, check = "all";
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     if (flag == "--repeats") repeats = std::atoi(argv[i + 1]);
+    if (flag == "--only") only = argv[i + 1];
+    if (flag == "--check") check = argv[i + 1];
     if (flag == "--against") against = argv[i + 1];
   }
-  kw::ptxvm::measure(repeats, against);
+  kw::ptxvm::measure(repeats, only, check, against);
 }

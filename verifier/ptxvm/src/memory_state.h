@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "exec/shadow_pool.h"
 #include "kw/ptxvm/memory.h"
 
 namespace kw::ptxvm {
@@ -25,6 +26,7 @@ struct Memory::State {
   std::uint64_t next = kGlobalWindowBegin + kGuardBytes;
   // Addresses of a program's variables, by Program::Impl::id; one per VariableInfo, 0 for .shared.
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> modules;
+  std::vector<ShadowPool> shadow_pools;  // by host thread of a launch
 };
 
 /// Creates and finds the module-scope variables of a program in a Memory.

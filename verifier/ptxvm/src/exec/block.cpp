@@ -118,7 +118,7 @@ void Block::start(Worker& by, std::uint64_t at) {
     controls[i].ready.push_back({w.code, w.live, -1});
   }
   if (by.races && !races)
-    races = std::make_unique<BlockRaces>(*this, context.shared_bytes, by.races->plan);
+    races = std::make_unique<BlockRaces>(*this, context.shared_bytes, *by.races);
   if (races) races->start(*by.races);
   async.start(*this, context.options->check_async_copies ? context.shared_bytes : 0);
   pause_state_ = mix(context.options->seed ^ linear);

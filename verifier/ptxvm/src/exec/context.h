@@ -77,7 +77,7 @@ struct Traced {
 
 class Worker {
  public:
-  explicit Worker(const LaunchContext& context);
+  Worker(const LaunchContext& context, ShadowPool& pool);
 
   /// Runs blocks until none is left for this thread.
   void work();

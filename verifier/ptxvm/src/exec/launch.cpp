@@ -280,7 +280,9 @@ Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& 
     }
     std::vector<Worker> workers;
     workers.reserve(options.threads);
-    for (unsigned t = 0; t < options.threads; ++t) workers.emplace_back(c);
+    std::vector<ShadowPool>& pools = ModuleVariables::state(memory).shadow_pools;
+    if (pools.size() < options.threads) pools.resize(options.threads);
+    for (unsigned t = 0; t < options.threads; ++t) workers.emplace_back(c, pools[t]);
     std::vector<std::exception_ptr> failures(options.threads);
     const auto work = [&](unsigned t) {
       try {

@@ -45,13 +45,18 @@ RacePlan plan_races(const LoweredKernel& kernel) {
   return plan;
 }
 
-BlockRaces::BlockRaces(Block& block, std::uint32_t shared_bytes, const RacePlan& plan)
-    : block_(block), plan_(plan), hot_(block.warps.size()), warps_(block.warps.size()) {
-  shared_.allocate(shared_bytes, plan.shared_shift);
-}
+BlockRaces::BlockRaces(Block& block, std::uint32_t shared_bytes, WorkerRaces& worker)
+    : block_(block),
+      worker_(&worker),
+      plan_(worker.plan),
+      shared_room_(worker.pool().take(shared_bytes >> plan_.shared_shift)),
+      shared_(shared_room_.shadow(shared_bytes >> plan_.shared_shift)),
+      hot_(block.warps.size()),
+      warps_(block.warps.size()) {}
+
+BlockRaces::~BlockRaces() { worker_->pool().give(std::move(shared_room_)); }
 
 void BlockRaces::start(WorkerRaces& worker) {
-  worker_ = &worker;
   position_ = static_cast<std::uint32_t>(block_.position);
   range_size_ = kFirstRange;
   range_lo_ = worker.take(block_.position, range_size_);
@@ -72,12 +77,15 @@ void BlockRaces::start(WorkerRaces& worker) {
     hot.now = &now_;
     hot.who = static_cast<std::uint32_t>(i) << Who::kWarpShift;
     hot.block_sync = plan_.block_sync;
-    hot.shared_shadow = &shared_.view;
+    hot.shared_dead = &shared_dead_;
+    hot.shared_shadow = &shared_;
     hot.global_shadows = worker.global_shadows();
-    hot.global.launch_lo = 2;
+    hot.patterns = &worker.patterns;
+    hot.global.launch_lo = worker.launch_lo();
     refresh(block_.warps[i]);
     block_.warps[i].races = exhausted_ ? nullptr : &hot;
   }
+  shared_dead_ = range_lo_;
 }
 
 void BlockRaces::advance() {
@@ -250,6 +258,7 @@ void BlockRaces::complete(std::uint32_t barrier, bool all) {
   }
   std::erase_if(own.lanes,
                 [&](const BlockSeen::Lane& l) { return l.until <= own.warps[l.thread / kLanes]; });
+  if (all) shared_dead_ = now_ + 2;
   advance();
 }
 

@@ -1,9 +1,7 @@
 #include "exec/races.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "exec/context.h"
@@ -11,31 +9,23 @@
 
 namespace kw::ptxvm {
 
-void ShadowMemory::Free::operator()(std::uint32_t* p) const noexcept { std::free(p); }
-
-void ShadowMemory::allocate(std::uint64_t bytes, std::uint32_t shift) {
-  // Handlers touch whole windows; a little more than the region is read, nothing is written there.
-  const std::size_t n = static_cast<std::size_t>(bytes >> shift) + 64;
-  slots_.reset(static_cast<std::uint32_t*>(std::calloc(10 * n, sizeof(std::uint32_t))));
-  if (!slots_) throw std::bad_alloc();
-  std::uint32_t* at = slots_.get();
-  view = {};
-  for (std::uint32_t** slot :
-       {&view.write, &view.writer, &view.read, &view.reader, &view.read2, &view.reader2,
-        &view.write2, &view.writer2, &view.write3, &view.writer3}) {
-    *slot = at;
-    at += n;
-  }
-  view.granules = bytes >> shift;
-}
-
 // Worker
 
-WorkerRaces::WorkerRaces(const LaunchContext& context)
+WorkerRaces::WorkerRaces(const LaunchContext& context, ShadowPool& pool)
     : plan(plan_races(*context.kernel)),
+      patterns(context.kernel->cache_slots + 1),
       context_(context),
+      pool_(pool),
       views_(context.regions.size()),
-      storage_(context.regions.size()) {}
+      rooms_(context.regions.size()),
+      launch_lo_(pool.begin_launch()) {}
+
+WorkerRaces::~WorkerRaces() {
+  for (ShadowRoom& room : rooms_) {
+    if (room.chunks != 0) pool_.give(std::move(room));
+  }
+  pool_.end_launch(next_);
+}
 
 Stamp WorkerRaces::take(std::uint64_t position, std::uint32_t count) {
   if (count > 0xffffff00u - next_) return 0;
@@ -54,32 +44,58 @@ std::uint32_t WorkerRaces::block_of(Stamp t) const noexcept {
 }
 
 Shadow& WorkerRaces::global(std::size_t region) {
-  if (views_[region].write == nullptr) {
+  if (views_[region].chunks == nullptr) {
     const Region& r = context_.regions[region];
-    storage_[region].allocate(r.hi - r.lo, plan.global_shift);
-    views_[region] = storage_[region].view;
+    const std::uint64_t granules = (r.hi - r.lo) >> plan.global_shift;
+    rooms_[region] = pool_.take(granules);
+    views_[region] = rooms_[region].shadow(granules);
   }
   return views_[region];
 }
 
+namespace {
+
+// Whether one of two threads' records of a chunk has a write where the other has anything.
+bool chunks_conflict(Shadow& a, Stamp a_lo, Shadow& b, Stamp b_lo, std::size_t chunk) {
+  Chunk &x = a.chunks[chunk], &y = b.chunks[chunk];
+  const auto touched = [](const Chunk& c, Stamp lo) {
+    return c.is_spread ? std::max(c.spread.writes.hi, c.spread.reads.hi) >= lo
+                       : std::max(c.compact.write.t, c.compact.read.t) >= lo;
+  };
+  if (!touched(x, a_lo) || !touched(y, b_lo)) return false;
+  if (!x.is_spread && !y.is_spread) return x.compact.write.t >= a_lo;
+  if (x.is_spread && x.spread.writes.hi < a_lo) return false;
+  spread(a, chunk, a_lo);
+  spread(b, chunk, b_lo);
+  for (std::size_t row = chunk * kChunkRows; row < (chunk + 1) * kChunkRows; ++row) {
+    for (unsigned i = 0; i < kRowGranules; ++i) {
+      const auto strong = [&](const Shadow& s, Stamp lo) {
+        return s.has_strong && s.strong_rows[row].write2.t[i] >= lo;
+      };
+      const bool weak = a.rows[row].write.t[i] >= a_lo;
+      if (!weak && !strong(a, a_lo)) continue;
+      const RowSlots& read = b.rows[row].read;
+      const bool strong_read = (read.who[i] & Who::kStrong) != 0;
+      if (b.rows[row].write.t[i] >= b_lo || (read.t[i] >= b_lo && (weak || !strong_read)) ||
+          (weak && strong(b, b_lo)))
+        return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 bool workers_conflict(const std::vector<WorkerRaces*>& workers, std::size_t regions) {
   for (std::size_t r = 0; r < regions; ++r) {
-    for (std::size_t i = 0; i < workers.size(); ++i) {
-      const Shadow& a = workers[i]->global_shadows()[r];
-      if (!a.has_write && !a.has_strong) continue;
-      for (std::size_t k = 0; k < workers.size(); ++k) {
-        const Shadow& b = workers[k]->global_shadows()[r];
-        if (k == i || b.write == nullptr) continue;
-        const auto touched = [&](const Stamp* t, const std::uint32_t* who, std::uint64_t g,
-                                 bool strong_too) {
-          return t[g] != 0 && (strong_too || (who[g] & Who::kStrong) == 0);
-        };
-        for (std::uint64_t g = 0; g < a.granules; ++g) {
-          const bool weak = touched(a.write, a.writer, g, true);
-          if (!weak && !touched(a.write2, a.writer2, g, true)) continue;
-          if (touched(b.write, b.writer, g, true) || touched(b.read, b.reader, g, weak) ||
-              (weak && touched(b.write2, b.writer2, g, true)))
-            return true;
+    for (WorkerRaces* one : workers) {
+      Shadow& a = one->global_shadows()[r];
+      if (a.chunks == nullptr) continue;
+      for (WorkerRaces* other : workers) {
+        Shadow& b = other->global_shadows()[r];
+        if (other == one || b.chunks == nullptr) continue;
+        for (std::size_t chunk = 0; chunk * kChunkGranules < a.granules; ++chunk) {
+          if (chunks_conflict(a, one->launch_lo(), b, other->launch_lo(), chunk)) return true;
         }
       }
     }
@@ -134,10 +150,12 @@ void BlockRaces::note(Warp& w, const Access& a) {
     if ((who & me & Who::kVolatile) == 0 || ((who ^ me) & Who::kWarpMask) != 0) return true;
     return !shared && worker_->block_of(t) != position_;
   };
-  const auto conflicts = [&](const Stamp* t, const std::uint32_t* who, std::uint64_t g) {
-    return t[g] != 0 && !excused(t[g], who[g]) && !ordered(w, a.lane, shared, t[g], who[g]);
+  const auto conflicts = [&](Stamp t, std::uint32_t who) {
+    return !ordered(w, a.lane, shared, t, who) && !excused(t, who);
   };
   Other other{0, 0, false};
+  const Stamp launch_lo = shared ? 0 : worker_->launch_lo(),
+              dead = shared ? shared_dead_ : launch_lo;
   const std::uint64_t first = a.offset >> shift,
                       end = (a.offset + std::max(a.bytes, 1u) + (1u << shift) - 1) >> shift;
   const bool write = a.kind != AccessKind::Read;
@@ -145,47 +163,53 @@ void BlockRaces::note(Warp& w, const Access& a) {
   const auto same_value = [&] {
     return a.value != nullptr && std::memcmp(a.region->host + a.offset, a.value, a.bytes) == 0;
   };
-  const auto check = [&](const Stamp* t, const std::uint32_t* who, std::uint64_t g, bool is_write) {
-    if (other.t == 0 && conflicts(t, who, g) && !(is_write && write && same_value()))
-      other = {t[g], who[g], is_write};
+  const auto check = [&](const RowSlots& slots, unsigned i, bool is_write) {
+    if (other.t == 0 && conflicts(slots.t[i], slots.who[i]) && !(is_write && write && same_value()))
+      other = {slots.t[i], slots.who[i], is_write};
   };
-  const auto is_ordered = [&](const Stamp* t, const std::uint32_t* who, std::uint64_t g) {
-    return t[g] == 0 || ordered(w, a.lane, shared, t[g], who[g]);
+  const auto is_ordered = [&](const RowSlots& slots, unsigned i) {
+    return ordered(w, a.lane, shared, slots.t[i], slots.who[i]);
   };
   // Two accesses that nothing orders, of different warps if there are such.
-  const auto keep_two = [&](Stamp* t, std::uint32_t* who, Stamp* t2, std::uint32_t* who2,
-                            std::uint64_t g) {
-    if (is_ordered(t, who, g)) {
-      t[g] = now_;
-      who[g] = me;
-      return false;
+  const auto keep_two = [&](RowSlots& one, RowSlots& two, unsigned i) {
+    if (is_ordered(one, i)) {
+      one.t[i] = now_;
+      one.who[i] = me;
+      return;
     }
-    const bool distant =
-        ((who[g] ^ me) & Who::kWarpMask) != 0 || (!shared && worker_->block_of(t[g]) != position_);
-    if (t2[g] != 0 && (t2[g] & 1) != 0 && !is_ordered(t2, who2, g)) return true;
-    t2[g] = now_ | (distant ? 1u : 0u);
-    who2[g] = me;
-    return true;
+    const bool distant = ((one.who[i] ^ me) & Who::kWarpMask) != 0 ||
+                         (!shared && worker_->block_of(one.t[i]) != position_);
+    if ((two.t[i] & 1) != 0 && !is_ordered(two, i)) return;
+    two.t[i] = now_ | (distant ? 1u : 0u);
+    two.who[i] = me;
   };
   for (std::uint64_t g = first; g < end; ++g) {
-    check(s.write, s.writer, g, true);
-    check(s.write2, s.writer2, g, true);
-    check(s.write3, s.writer3, g, true);
+    const auto at = static_cast<std::size_t>(g / kRowGranules);
+    const auto i = static_cast<unsigned>(g % kRowGranules);
+    Chunk& chunk = s.chunks[at / kChunkRows];
+    if (!chunk.is_spread) spread(s, at / kChunkRows, dead);
+    Row& row = s.rows[at];
+    check(row.write, i, true);
+    if (s.has_strong) {
+      check(s.strong_rows[at].write2, i, true);
+      check(s.strong_rows[at].write3, i, true);
+    }
     if (write) {
-      check(s.read, s.reader, g, false);
-      check(s.read2, s.reader2, g, false);
+      check(row.read, i, false);
+      check(row.read2, i, false);
     }
     if (!a.record) continue;
+    Chunk::Range& range = write ? chunk.spread.writes : chunk.spread.reads;
+    if (range.hi < launch_lo || range.lo > now_) range.lo = now_;
+    range.hi = std::max(range.hi, now_ | 1u);
     if (write && !strong) {
-      s.has_write = true;
-      s.write[g] = now_;
-      s.writer[g] = me;
+      row.write.t[i] = now_;
+      row.write.who[i] = me;
     } else if (write) {
       s.has_strong = true;
-      keep_two(s.write2, s.writer2, s.write3, s.writer3, g);
-    } else if (!strong || is_ordered(s.read, s.reader, g)) {  // a plain read conflicts with more
-      s.has_read = true;
-      s.has_read2 |= keep_two(s.read, s.reader, s.read2, s.reader2, g);
+      keep_two(s.strong_rows[at].write2, s.strong_rows[at].write3, i);
+    } else if (!strong || is_ordered(row.read, i)) {  // a plain read conflicts with more
+      keep_two(row.read, row.read2, i);
     }
   }
   if (other.t != 0) report(w, a, other);

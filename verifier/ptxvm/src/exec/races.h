@@ -10,7 +10,8 @@
 
 #include "exec/access.h"
 #include "exec/order.h"
-#include "exec/shadow.h"
+#include "exec/shadow_pool.h"
+#include "exec/touch.h"
 #include "kw/ptxvm/program.h"
 
 namespace kw::ptxvm {
@@ -27,19 +28,6 @@ struct RacePlan {
 };
 RacePlan plan_races(const LoweredKernel& kernel);
 
-/// Slots for `bytes` of memory.
-class ShadowMemory {
- public:
-  void allocate(std::uint64_t bytes, std::uint32_t shift);
-  Shadow view;
-
- private:
-  struct Free {
-    void operator()(std::uint32_t* p) const noexcept;
-  };
-  std::unique_ptr<std::uint32_t, Free> slots_;
-};
-
 /// What has been released at one address: by whom, and what they knew.
 struct SyncVariable {
   std::shared_ptr<const ForeignSeen> device,
@@ -49,25 +37,32 @@ struct SyncVariable {
 /// One host thread's record of global memory.
 class WorkerRaces {
  public:
-  explicit WorkerRaces(const LaunchContext& context);
+  WorkerRaces(const LaunchContext& context, ShadowPool& pool);
+  WorkerRaces(const WorkerRaces&) = delete;
+  WorkerRaces& operator=(const WorkerRaces&) = delete;
+  ~WorkerRaces();
 
   /// `count` stamps for the block at `position`; returns the first, 0 if none are left.
   Stamp take(std::uint64_t position, std::uint32_t count);
-  Stamp next() const noexcept { return next_; }
+  Stamp launch_lo() const noexcept { return launch_lo_; }
   std::uint32_t block_of(Stamp t) const noexcept;
   /// The slots of a region, made at first use.
   Shadow& global(std::size_t region);
   Shadow* global_shadows() noexcept { return views_.data(); }
+  ShadowPool& pool() noexcept { return pool_; }
 
   const RacePlan plan;
   std::unordered_map<std::uint64_t, SyncVariable> variables;  // global memory, by address
+  TouchPatterns patterns;
 
  private:
   const LaunchContext& context_;
+  ShadowPool& pool_;
   std::vector<Shadow> views_;
-  std::vector<ShadowMemory> storage_;
+  std::vector<ShadowRoom> rooms_;
   std::vector<std::pair<Stamp, std::uint32_t>> ranges_;  // first stamp, block
-  Stamp next_ = 2;
+  const Stamp launch_lo_;
+  Stamp next_ = launch_lo_;
 };
 
 /// Several workers' records put together: does any granule hold a conflict between blocks?
@@ -76,7 +71,10 @@ bool workers_conflict(const std::vector<WorkerRaces*>& workers, std::size_t regi
 /// One block's logical time.
 class BlockRaces {
  public:
-  BlockRaces(Block& block, std::uint32_t shared_bytes, const RacePlan& plan);
+  BlockRaces(Block& block, std::uint32_t shared_bytes, WorkerRaces& worker);
+  BlockRaces(const BlockRaces&) = delete;
+  BlockRaces& operator=(const BlockRaces&) = delete;
+  ~BlockRaces();
 
   void start(WorkerRaces& worker);
 
@@ -138,13 +136,15 @@ class BlockRaces {
   void report(Warp& w, const Access& a, const Other& other);
 
   Block& block_;
+  WorkerRaces* worker_;
   const RacePlan& plan_;
-  WorkerRaces* worker_ = nullptr;
   std::uint32_t position_ = 0;
   Stamp now_ = 0, end_ = 0, range_lo_ = 0;
   std::uint32_t range_size_ = 0;
   bool exhausted_ = false;
-  ShadowMemory shared_;
+  Stamp shared_dead_ = 0;  // shared memory: smaller stamps are in order for every warp
+  ShadowRoom shared_room_;
+  Shadow shared_;
   std::vector<WarpRaces> hot_;
   std::vector<WarpState> warps_;
   std::array<Arrivals, 16> arrivals_;

@@ -28,10 +28,10 @@ std::uint64_t LaunchContext::block_bytes() const noexcept {
          2 * shared_bytes + 4096;
 }
 
-Worker::Worker(const LaunchContext& c) : context(c) {
+Worker::Worker(const LaunchContext& c, ShadowPool& pool) : context(c) {
   counts.resize(c.kernel->block_start.size());
   region_cache.resize(c.kernel->cache_slots + 1);
-  if (c.options->check_races) races = std::make_unique<WorkerRaces>(c);
+  if (c.options->check_races) races = std::make_unique<WorkerRaces>(c, pool);
   if (!c.options->count_memory) return;
   memory.resize(c.kernel->sources.size());
   if (c.options->model_caches) caches = std::make_unique<CacheModel>(c);

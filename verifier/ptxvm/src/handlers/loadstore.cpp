@@ -157,46 +157,23 @@ inline bool all_initialised(const Warp& w, const Addresses<T>& a, const Region& 
 
 constexpr unsigned log2_of(unsigned n) { return n == 1 ? 0 : 1 + log2_of(n / 2); }
 
-// The granules of an access, q for each lane; false if they lie too far apart for one window.
-template <unsigned N, class T>
-inline bool find_touch(const Warp& w, const Addresses<T>& a, const Shape& s, unsigned shift,
-                       WindowBuffers& buffers, Touch& out) {
-  const unsigned q = N >> shift;
-  if (s.contiguous) {
-    out = {kLaneTables.at[log2_of(N) - shift], nullptr, 32 * q, false};
-    return true;
-  }
-  const u64 units = (s.hi - s.lo) / N + 1;
-  if (units > kWindow / q || units > kWindowUnits) return false;
-  u8 first[kWindowUnits], last[kWindowUnits];
-  std::memset(first, kNobody, units);
-  std::memset(last, kNobody, units);
-  if (w.mask == kFullMask) {
-    for (unsigned l = 0; l < kLanes; ++l) {
-      first[(a.at[31 - l] - s.lo) / N] = static_cast<u8>(31 - l);
-      last[(a.at[l] - s.lo) / N] = static_cast<u8>(l);
-    }
-  } else {
-    for (u32 m = w.mask; m != 0; m &= m - 1) {
-      const auto low = static_cast<unsigned>(__builtin_ctz(m));
-      last[(a.at[low] - s.lo) / N] = static_cast<u8>(low);
-    }
-    for (u32 m = w.mask; m != 0;) {
-      const unsigned high = 31 - static_cast<unsigned>(__builtin_clz(m));
-      m &= ~(1u << high);
-      first[(a.at[high] - s.lo) / N] = static_cast<u8>(high);
-    }
-  }
-  bool holes = false;
-  for (unsigned u = 0; u < units; ++u) {
-    holes |= first[u] == kNobody;
-    for (unsigned k = 0; k < q; ++k) {
-      buffers.first[u * q + k] = first[u];
-      buffers.last[u * q + k] = last[u];
-    }
-  }
-  out = {buffers.first, buffers.last, static_cast<unsigned>(units) * q, holes};
-  return true;
+constexpr u64 kLargestSpan = u64{1} << 31;
+
+// The same for every size of access. False: lane by lane.
+template <bool store, class T>
+__attribute__((noinline)) bool watch_window(Warp& w, const Ins* ins, const T* at, const Region& r,
+                                            const Shape& s, unsigned log2) {
+  const WarpRaces& k = *w.races;
+  const bool shared = &r == &w.shared;
+  Shadow& shadow = shared ? *k.shared_shadow : k.global_shadows[&r - w.regions];
+  if (AccessBits{ins->y}.strong() || shadow.chunks == nullptr || s.hi - s.lo >= kLargestSpan)
+    return false;
+  const unsigned shift = shared ? k.shared_shift : k.global_shift;
+  const u64 granule = (s.lo - r.lo) >> shift;
+  auto chunk = static_cast<std::size_t>(granule / kChunkGranules);
+  const Touch& touch = s.contiguous ? contiguous_touch(k, log2 - shift, granule)
+                                    : find_touch(k, ins, w.mask, at, s.lo, r.lo, 1u << log2, shift);
+  return watch_touch<store>(race_clock(k, shared, ins->source), shadow, chunk, touch);
 }
 
 // Holds the access against what others did to the same bytes; a store that is not plainly in order
@@ -212,21 +189,7 @@ __attribute__((noinline)) void watch_access(Warp& w, const Ins* ins, const Addre
       touch_in_flight(w, ins);
     }
   }
-  if (w.races == nullptr) return;
-  const WarpRaces& k = *w.races;
-  const bool shared = where == Where::Shared;
-  Shadow& shadow = shared ? *k.shared_shadow : k.global_shadows[&r - w.regions];
-  const unsigned shift = shared ? k.shared_shift : k.global_shift;
-  WindowBuffers buffers;
-  Touch touch{};
-  if (!AccessBits{ins->y}.strong() && shadow.write != nullptr &&
-      find_touch<N>(w, a, s, shift, buffers, touch)) {
-    const WindowState state = window_state(k, shared ? k.shared : k.global, ins->source);
-    const auto at = static_cast<std::size_t>((s.lo - r.lo) >> shift);
-    if (store ? write_window(state, shadow, at, touch)
-              : read_window(state, k.block_sync && !shared, shadow, at, touch))
-      return;
-  }
+  if (w.races == nullptr || watch_window<store>(w, ins, a.at, r, s, log2_of(N))) return;
   publish(w, a);
   note_lanes(w, ins, r);
 }

@@ -1,176 +1,269 @@
 #pragma once
-// The common cases of the race checks, vectorised: a warp reads or writes a window of granules.
-// What is not plainly in order is left to note_lanes() (exec/races.h).
+// The common cases of the race checks: a warp's access is held against the chunks and rows that it
+// touches (exec/shadow.h), eight granules at a time. What is not plainly in order is left to
+// note_lanes() (exec/races.h).
 
-#include "exec/shadow.h"
+#include "exec/touch.h"
 #include "handlers/lanes.h"
 
 namespace kw::ptxvm::KW_ISA {
 
-inline constexpr u32 kNobody = 64;             // no lane touches the granule
-inline constexpr unsigned kWindow = 1024;      // granules
-inline constexpr unsigned kWindowUnits = 256;  // accesses side by side
+typedef u32 Row32 __attribute__((vector_size(32), may_alias));
+typedef u8 Row8 __attribute__((vector_size(8), may_alias));
 
-struct WindowBuffers {
-  alignas(64) u32 first[kWindow];
-  alignas(64) u32 last[kWindow];
-};
+/// What is in order with an access that one warp makes now.
+struct RaceClock {
+  Stamp launch_lo, block_lo, ordered, now, own_known, dead;
+  u32 me;  // warp and instruction
+  bool block_sync;
 
-/// Granule -> lane where every lane has 1, 2, 4, .. 32 granules, one after the other.
-struct LaneTables {
-  u32 at[6][kWindow];
-
-  constexpr LaneTables() : at() {
-    for (unsigned k = 0; k < 6; ++k) {
-      for (unsigned i = 0; i < kWindow; ++i) at[k][i] = i >> k;
-    }
+  bool fresh(Stamp t) const { return t >= launch_lo && t - block_lo > ordered; }
+  bool foreign(Stamp t) const { return t - block_lo > now - block_lo; }
+  bool none_fresh(const Chunk::Range& r) const {
+    return r.hi < launch_lo || (r.lo >= block_lo && r.hi - block_lo <= ordered);
   }
-};
-inline constexpr LaneTables kLaneTables;
-
-/// The lanes that touch each granule of a window: the lowest and the highest.
-struct Touch {
-  const u32* first;
-  const u32* last;  // nullptr: the same
-  unsigned count;
-  bool holes;
-};
-
-struct WindowState {
-  Stamp launch_lo, block_lo, ordered, now, own_known;
-  u32 me;
-
-  u32 fresh(Stamp t) const {
-    return static_cast<u32>(t >= launch_lo) & static_cast<u32>(t - block_lo > ordered);
+  Row32 fresh(Row32 t) const {
+    return reinterpret_cast<Row32>(t >= launch_lo) &
+           reinterpret_cast<Row32>(t - block_lo > ordered);
   }
+  Row32 foreign(Row32 t) const { return reinterpret_cast<Row32>(t - block_lo > now - block_lo); }
   // An access at t by `who` in another slot is in order with one by `lane` of this warp.
-  u32 in_order(Stamp t, u32 who, u32 lane) const {
-    const u32 difference = (who ^ me ^ lane) & Who::kThreadMask;
-    const u32 mine = static_cast<u32>(t - block_lo <= now - block_lo);
-    const u32 same = static_cast<u32>(difference == 0);
-    const u32 synced =
-        static_cast<u32>((difference & Who::kWarpMask) == 0) & static_cast<u32>(t <= own_known);
-    return (fresh(t) ^ 1u) | (mine & (same | synced));
+  Row32 in_order(Row32 t, Row32 who, Row32 lane) const {
+    const Row32 difference = (who ^ me ^ lane) & Who::kThreadMask;
+    const Row32 same = reinterpret_cast<Row32>(difference == 0);
+    const Row32 synced = reinterpret_cast<Row32>((difference & Who::kWarpMask) == 0) &
+                         reinterpret_cast<Row32>(t <= own_known);
+    return ~fresh(t) | (~foreign(t) & (same | synced));
   }
 };
 
-inline WindowState window_state(const WarpRaces& k, const Freshness& f, u32 site) {
-  return {f.launch_lo, f.block_lo, f.ordered, *k.now, k.own_known, k.who | site << Who::kSiteShift};
+inline RaceClock race_clock(const WarpRaces& k, bool shared, u32 site) {
+  const Freshness& f = shared ? k.shared : k.global;
+  return {f.launch_lo,
+          f.block_lo,
+          f.ordered,
+          *k.now,
+          k.own_known,
+          shared ? *k.shared_dead : f.launch_lo,
+          k.who | site << Who::kSiteShift,
+          k.block_sync && !shared};
 }
 
-/// False: nothing was recorded, the slow path must look.
-template <bool Multiple, bool Holes>
-inline __attribute__((always_inline)) bool read_window_as(const WindowState& k, bool block_sync,
-                                                          Shadow& s, std::size_t at, Touch touch) {
-  const unsigned n = touch.count;
-  const u32* const first = touch.first;
-  const u32* const last = Multiple ? touch.last : touch.first;
-  const auto here = [&](unsigned i) -> u32 { return Holes ? first[i] != kNobody : 1u; };
-  u32 bad = 0;
-  const auto check = [&](const Stamp* t, const u32* who) {
-    KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
-      u32 good = k.in_order(t[i], who[i], first[i]);
-      if (Multiple) good &= k.in_order(t[i], who[i], last[i]);
-      bad |= here(i) & (good ^ 1u);
-    }
-  };
-  if (s.has_write) check(s.write + at, s.writer + at);
-  if (s.has_strong) {
-    check(s.write2 + at, s.writer2 + at);
-    check(s.write3 + at, s.writer3 + at);
+inline bool any(const Row32& x) {
+#if defined(__AVX__)
+  const auto v = reinterpret_cast<__m256i>(x);
+  return _mm256_testz_si256(v, v) == 0;
+#else
+  u64 q[4];
+  std::memcpy(q, &x, sizeof q);
+  return (q[0] | q[1] | q[2] | q[3]) != 0;
+#endif
+}
+
+// How a compact slot stands to an access that covers the chunk.
+enum class Order : u8 { Yes, No, ByLane };
+
+inline Order order_of(const RaceClock& k, const Chunk::Record& r, LaneMap theirs, LaneMap ours) {
+  if (!k.fresh(r.t)) return Order::Yes;
+  if (k.foreign(r.t) || ((r.who ^ k.me) & Who::kWarpMask) != 0) return Order::No;
+  if (r.t <= k.own_known || theirs == ours) return Order::Yes;
+  return Order::ByLane;
+}
+
+template <bool store>
+inline Order check_compact(const RaceClock& k, const Chunk& c, const Touch::Part& p) {
+  const auto worst = [](Order a, Order b) { return a > b ? a : b; };
+  const auto& slots = c.compact;
+  Order order = order_of(k, slots.write, c.write_map, p.low);
+  if (store) {
+    order = worst(order, order_of(k, slots.read, c.read_map, p.low));
+    return worst(order, order_of(k, slots.read2, c.read2_map, p.low));
   }
-  if (bad != 0) return false;
-  Stamp* const r = s.read + at;
-  u32* const reader = s.reader + at;
-  u32 fresh = 0;
-  KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) fresh |= here(i) & k.fresh(r[i]);
-  s.has_read = true;
-  Stamp* const r2 = s.read2 + at;
-  u32* const reader2 = s.reader2 + at;
-  if (fresh == 0) {
-    KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
-      r[i] = here(i) ? k.now : r[i];
-      reader[i] = here(i) ? k.me | first[i] : reader[i];
-    }
-    if (Multiple) {
-      s.has_read2 = true;
-      KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
-        const u32 put =
-            here(i) & static_cast<u32>(first[i] != last[i]) & ((k.fresh(r2[i]) & r2[i] & 1u) ^ 1u);
-        r2[i] = put != 0 ? k.now : r2[i];
-        reader2[i] = put != 0 ? k.me | last[i] : reader2[i];
+  if (!(p.low == p.high)) order = worst(order, order_of(k, slots.write, c.write_map, p.high));
+  if (!k.fresh(slots.read.t)) return order;
+  // Whether this read follows the last one decides where it is kept.
+  if (k.block_sync && k.foreign(slots.read.t)) return Order::No;
+  if (order_of(k, slots.read, c.read_map, p.low) == Order::ByLane) return Order::ByLane;
+  return order;
+}
+
+inline void keep_compact_read(const RaceClock& k, Chunk& c, const Touch::Part& p) {
+  auto& slots = c.compact;
+  const bool shared = !(p.low == p.high);
+  const bool replace = order_of(k, slots.read, c.read_map, p.low) == Order::Yes;
+  const bool distant = k.foreign(slots.read.t) || ((slots.read.who ^ k.me) & Who::kWarpMask) != 0;
+  const bool final2 = k.fresh(slots.read2.t) && (slots.read2.t & 1) != 0;
+  if (!final2 && (shared || !replace)) {
+    slots.read2 = {k.now | static_cast<u32>(!replace && distant), k.me};
+    c.read2_map = p.high;
+  }
+  if (!replace) return;
+  slots.read = {k.now, k.me};
+  c.read_map = p.low;
+}
+
+struct RowLanes {
+  Row32 low, high, here;
+};
+inline RowLanes row_lanes(const Touch& touch, unsigned row) {
+  Row8 low, high;
+  std::memcpy(&low, touch.low[row], sizeof low);
+  std::memcpy(&high, touch.high[row], sizeof high);
+  RowLanes r;
+  r.low = __builtin_convertvector(low, Row32);
+  r.high = __builtin_convertvector(high, Row32);
+  r.here = reinterpret_cast<Row32>(r.low != u32{Touch::kNobody});
+  return r;
+}
+inline Row32 load_row(const u32* from) { return *reinterpret_cast<const Row32*>(from); }
+inline void store_row(u32* to, Row32 value) { *reinterpret_cast<Row32*>(to) = value; }
+inline void store_row(u32* to, Row32 where, Row32 value) {
+  store_row(to, (where & value) | (~where & load_row(to)));
+}
+inline void store_slot(RowSlots& s, Row32 where, Row32 t, Row32 who) {
+  store_row(s.t, where, t);
+  store_row(s.who, where, who);
+}
+
+/// Whether all slots that matter are in order with the access.
+template <bool store>
+inline bool check_rows(const RaceClock& k, const Shadow& s, std::size_t chunk, const Touch& touch,
+                       const Touch::Part& p) {
+  const Chunk& c = s.chunks[chunk];
+  const bool writes = !k.none_fresh(c.spread.writes), reads = !k.none_fresh(c.spread.reads);
+  if (!writes && !(reads && (store || k.block_sync))) return true;
+  Row32 bad{};
+  for (unsigned i = p.first; i < p.end; ++i) {
+    const std::size_t at = chunk * kChunkRows + touch.row_in_chunk[i];
+    const Row& row = s.rows[at];
+    const RowLanes lanes = row_lanes(touch, i);
+    const auto check = [&](const RowSlots& slot) {
+      const Row32 t = load_row(slot.t), who = load_row(slot.who);
+      Row32 good = k.in_order(t, who, lanes.low);
+      if (!store && touch.shared) good &= k.in_order(t, who, lanes.high);
+      bad |= lanes.here & ~good;
+    };
+    if (writes) {
+      check(row.write);
+      if (s.has_strong) {
+        check(s.strong_rows[at].write2);
+        check(s.strong_rows[at].write3);
       }
     }
-    return true;
-  }
-  if (block_sync) {
-    u32 foreign = 0;
-    KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
-      foreign |= here(i) & k.fresh(r[i]) & static_cast<u32>(r[i] - k.block_lo > k.now - k.block_lo);
+    if (!reads) continue;
+    if (store) {
+      check(row.read);
+      check(row.read2);
+    } else if (k.block_sync) {  // it may be ordered with what another block read
+      const Row32 t = load_row(row.read.t);
+      bad |= lanes.here & k.fresh(t) & k.foreign(t);
     }
-    if (foreign != 0) return false;
   }
-  s.has_read2 = true;
-  KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
-    const u32 replace = here(i) & k.in_order(r[i], reader[i], first[i]);
-    const u32 foreign = static_cast<u32>(r[i] - k.block_lo > k.now - k.block_lo);
-    const u32 other = foreign | static_cast<u32>(((reader[i] ^ k.me) & Who::kWarpMask) != 0);
-    const u32 final2 = k.fresh(r2[i]) & r2[i] & 1u;
-    const u32 second = here(i) & (final2 ^ 1u) &
-                       (Multiple ? (replace ^ 1u) | (first[i] != last[i]) : replace ^ 1u);
-    const u32 tag = (replace ^ 1u) & other;
-    r2[i] = second != 0 ? k.now | tag : r2[i];
-    reader2[i] = second != 0 ? k.me | last[i] : reader2[i];
-    r[i] = replace != 0 ? k.now : r[i];
-    reader[i] = replace != 0 ? k.me | first[i] : reader[i];
+  return !any(bad);
+}
+
+inline void widen(const RaceClock& k, Chunk::Range& r) {
+  const Stamp last = k.now | 1u;
+  if (r.hi < k.launch_lo || r.lo > k.now) r.lo = k.now;
+  if (r.hi < last) r.hi = last;
+}
+
+template <bool store>
+inline void keep_rows(const RaceClock& k, Shadow& s, std::size_t chunk, const Touch& touch,
+                      const Touch::Part& p) {
+  Chunk& c = s.chunks[chunk];
+  const bool any_fresh = !store && !k.none_fresh(c.spread.reads);
+  widen(k, store ? c.spread.writes : c.spread.reads);
+  const Row32 now = Row32{} + k.now;
+  for (unsigned i = p.first; i < p.end; ++i) {
+    Row& row = s.rows[chunk * kChunkRows + touch.row_in_chunk[i]];
+    const RowLanes lanes = row_lanes(touch, i);
+    if (store) {
+      store_slot(row.write, lanes.here, now, lanes.low | k.me);
+      continue;
+    }
+    Row32 replace = lanes.here, tag{}, second{};
+    if (any_fresh) {
+      const Row32 t = load_row(row.read.t), who = load_row(row.read.who);
+      replace &= k.in_order(t, who, lanes.low);
+      tag = ~replace &
+            (k.foreign(t) | reinterpret_cast<Row32>(((who ^ k.me) & Who::kWarpMask) != 0)) & 1u;
+      second = lanes.here & ~replace;
+    }
+    if (touch.shared) second |= lanes.here & reinterpret_cast<Row32>(lanes.low != lanes.high);
+    if (any_fresh || touch.shared) {
+      const Row32 t2 = load_row(row.read2.t);
+      second &= ~(k.fresh(t2) & reinterpret_cast<Row32>((t2 & 1u) != 0));
+      store_slot(row.read2, second, now | tag, lanes.high | k.me);
+    }
+    store_slot(row.read, replace, now, lanes.low | k.me);
+  }
+}
+
+/// Holds the access against the record from chunk `first` on, and adds it. False: nothing was
+/// added, the slow path must look.
+template <bool store>
+inline bool watch_touch(const RaceClock& k, Shadow& s, std::size_t first, const Touch& touch) {
+  if (touch.parts == 0 || (store && touch.shared)) return false;
+  for (unsigned i = 0; i < touch.parts; ++i) {
+    const Touch::Part& p = touch.part[i];
+    const std::size_t chunk = first + p.chunk;
+    Chunk& c = s.chunks[chunk];
+    if (p.linear && c.is_spread && c.spread.writes.hi < k.dead && c.spread.reads.hi < k.dead)
+      c = Chunk{};
+    if (p.linear && !c.is_spread) {
+      const Order order = check_compact<store>(k, c, p);
+      if (KW_UNLIKELY(order == Order::No)) return false;
+      if (order == Order::Yes) continue;
+    }
+    if (!c.is_spread) spread(s, chunk, k.dead);
+    if (KW_UNLIKELY(!check_rows<store>(k, s, chunk, touch, p))) return false;
+  }
+  for (unsigned i = 0; i < touch.parts; ++i) {
+    const Touch::Part& p = touch.part[i];
+    const std::size_t chunk = first + p.chunk;
+    Chunk& c = s.chunks[chunk];
+    if (c.is_spread) {
+      keep_rows<store>(k, s, chunk, touch, p);
+    } else if (store) {
+      c.compact.write = {k.now, k.me};
+      c.write_map = p.low;
+    } else {
+      keep_compact_read(k, c, p);
+    }
   }
   return true;
 }
 
-inline bool read_window(const WindowState& k, bool block_sync, Shadow& s, std::size_t at,
-                        Touch touch) {
-  if (touch.last == nullptr) return read_window_as<false, false>(k, block_sync, s, at, touch);
-  if (!touch.holes) return read_window_as<true, false>(k, block_sync, s, at, touch);
-  return read_window_as<true, true>(k, block_sync, s, at, touch);
+/// The same where all lanes touch 2 to the power of `log2` granules, one lane after the other.
+inline const Touch& contiguous_touch(const WarpRaces& k, unsigned log2, u64 granule) {
+  const auto first = static_cast<u32>(granule % kChunkGranules);
+  const Touch* known = k.patterns->contiguous[log2 * kChunkGranules + first];
+  return known != nullptr ? *known : k.patterns->add_contiguous(log2, first);
 }
 
-/// Same for a write. Two lanes at one granule are the slow path's.
-template <bool Multiple, bool Holes>
-inline __attribute__((always_inline)) bool write_window_as(const WindowState& k, Shadow& s,
-                                                           std::size_t at, Touch touch) {
-  const unsigned n = touch.count;
-  const u32* const first = touch.first;
-  const auto here = [&](unsigned i) -> u32 { return Holes ? first[i] != kNobody : 1u; };
-  u32 bad = 0;
-  if (Multiple) {
-    for (unsigned i = 0; i < n; ++i) bad |= here(i) & static_cast<u32>(first[i] != touch.last[i]);
+/// The shape of an access of `bytes` per lane, of which `lowest` is the lowest address.
+template <class T>
+inline const Touch& find_touch(const WarpRaces& k, const Ins* ins, u32 mask, const T* address,
+                               u64 lowest, u64 base, unsigned bytes, unsigned shift) {
+  const u64 granule = (lowest - base) >> shift;
+  const auto begin = static_cast<T>(base + ((granule & ~u64{kChunkGranules - 1}) << shift));
+  const std::size_t index = std::size_t{ins->cache} * TouchPatterns::kWays +
+                            static_cast<std::size_t>(granule % kChunkGranules / kRowGranules);
+  Touch* known = k.patterns->known[index];
+  Touch& touch = known != nullptr ? *known : k.patterns->add_known(index);
+  alignas(64) u32 offset[kLanes];
+  u32 different = 0;
+  KW_LANES {
+    const u32 o = (mask >> l & 1) != 0 ? static_cast<u32>(address[l] - begin) : Touch::kIdle;
+    offset[l] = o;
+    different |= o ^ touch.offset[l];
   }
-  const auto check = [&](const Stamp* t, const u32* who) {
-    KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) bad |=
-        here(i) & (k.in_order(t[i], who[i], first[i]) ^ 1u);
-  };
-  if (s.has_write) check(s.write + at, s.writer + at);
-  if (s.has_strong) {
-    check(s.write2 + at, s.writer2 + at);
-    check(s.write3 + at, s.writer3 + at);
+  if (KW_UNLIKELY(different != 0)) {
+    std::memcpy(touch.offset, offset, sizeof offset);
+    touch.find(bytes, shift);
   }
-  if (s.has_read) check(s.read + at, s.reader + at);
-  if (s.has_read2) check(s.read2 + at, s.reader2 + at);
-  if (bad != 0) return false;
-  s.has_write = true;
-  Stamp* const t = s.write + at;
-  u32* const who = s.writer + at;
-  KW_INDEPENDENT for (unsigned i = 0; i < n; ++i) {
-    t[i] = here(i) ? k.now : t[i];
-    who[i] = here(i) ? k.me | first[i] : who[i];
-  }
-  return true;
-}
-
-inline bool write_window(const WindowState& k, Shadow& s, std::size_t at, Touch touch) {
-  if (touch.last == nullptr) return write_window_as<false, false>(k, s, at, touch);
-  if (!touch.holes) return write_window_as<true, false>(k, s, at, touch);
-  return write_window_as<true, true>(k, s, at, touch);
+  return touch;
 }
 
 }  // namespace kw::ptxvm::KW_ISA
