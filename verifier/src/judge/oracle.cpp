@@ -67,6 +67,16 @@ double reference_cost(const Task& task) {
     for (const ValueId id : node.inputs) work += id == kNoValue ? 0 : elements(id);
     for (const ValueId id : node.outputs) out += id == kNoValue ? 0 : elements(id);
     cost += work + out;
+    if (node.op.find("conv") != std::string::npos && node.inputs.size() >= 2) {
+      // Terms per output: a weight's elements over its channels, or per input where transposed.
+      const Shape& w = task.graph.value(node.inputs[1]).shape;
+      const Shape& x = task.graph.value(node.inputs[0]).shape;
+      if (w.size() < 3 || x.size() < 2) continue;
+      const double terms = elements(node.inputs[1]) / static_cast<double>(std::max<std::int64_t>(w[0], 1));
+      const bool transposed = node.op.find("transpose") != std::string::npos;
+      cost += (transposed ? elements(node.inputs[0]) : out) * terms;
+      continue;
+    }
     if (!is_contraction(node.op) || node.inputs.size() < 2) continue;
     // Terms per output: the operands' elements over the output's, in the geometric mean.
     const std::size_t first = node.op.find("add") != std::string::npos ? 1 : 0;

@@ -52,6 +52,7 @@ struct TotalsArguments {
   Operand x;
   unsigned long long outer, reduced, inner, split;
   unsigned long long centre;   // per (outer, inner): mean or maximum, for the modes that need one
+  unsigned long long centres;  // inner 1: row o has centre o % centres
   unsigned long long v, c, e;  // [outer, split, inner]
   int mode, pad;
 };
@@ -107,6 +108,33 @@ struct ProductArguments {
   int inexact, pad;
 };
 
+/// Up to three spatial dimensions; unused ones lead and have extent 1.
+struct Window {
+  int in[3], out[3], kernel[3], stride[3], padding[3], dilation[3];
+};
+
+/// x [batch, in_channels, in...], w [out_channels, in_channels / groups, kernel...] or, transposed,
+/// [in_channels, out_channels / groups, kernel...]; all contiguous.
+struct ConvolutionArguments {
+  Operand x, w, bias;
+  Window window;
+  unsigned long long batch, in_channels, out_channels, groups;
+  unsigned long long out_v, out_e, out_c;
+  double factor, bias_factor;
+  OutputType type;
+  int transposed, inexact;
+};
+
+/// Pooling of `planes` images. Adaptive: cell o covers [floor(o in / out), ceil((o + 1) in / out)).
+struct PoolArguments {
+  Operand x;  // contiguous
+  Window window;
+  unsigned long long planes, out_v, out_e;
+  double divisor;  // of every average; 0: its terms, or the padded window
+  OutputType type;
+  int average, adaptive, include_padding, few_valued;
+};
+
 struct CompareArguments {
   Operand got;  // contiguous from its offset
   unsigned long long n, v, e, c;
@@ -150,6 +178,7 @@ enum Function : int {
   kHardsigmoid,
   kHardswish,
   kLogSigmoid,
+  kRoot,  // of what cannot be negative
   kGeluErf,
   kGeluTanh,
   kLeakyRelu,   // p0 slope
@@ -169,6 +198,7 @@ enum Function : int {
   kSmoothL1,  // p0 beta
   kHuber,     // p0 delta
   kKl,
+  kLogSumExp,   // a the maximum, b the sum of exponentials
   kAddProduct,  // beta * a + alpha * product b: p0 beta, p1 alpha, p2 g (see contractions)
 };
 

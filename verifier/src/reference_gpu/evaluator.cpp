@@ -108,7 +108,13 @@ Result<std::vector<DeviceTensor>> Evaluator::run(const Graph& graph, const Devic
     auto out = step.evaluate();
     if (!out)
       return wrap(out.error(), fmt::format("reference on the GPU, node {} ({})", n, node.op));
-    values[node.outputs[0]] = std::move(*out);
+    for (std::size_t o = 0; o < node.outputs.size(); ++o) {
+      if (node.outputs[o] == kNoValue) continue;
+      if (o >= out->size() || !(*out)[o]) {
+        return fail(Errc::Unsupported, "reference on the GPU, node {} ({}): output {}", n, node.op, o);
+      }
+      values[node.outputs[o]] = std::move(*(*out)[o]);
+    }
     for (const ValueId id : node.inputs) {
       if (id != kNoValue && last[static_cast<std::size_t>(id)] == n) values.erase(id);
     }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "evaluator.h"
+#include "num.h"
 
 namespace kw::verify::gpu {
 
@@ -23,12 +24,15 @@ struct Evaluator::Step {
   const Node* node;
   std::vector<std::optional<DeviceTensor>> inputs;
 
+  /// One per output of the node; none where nobody wants it.
+  using Results = std::vector<std::optional<DeviceTensor>>;
   using Pair = std::array<std::optional<DeviceTensor>, 2>;
   struct Totals {
     std::shared_ptr<Block> v, c, e;
   };
 
-  Result<DeviceTensor> evaluate();
+  Result<Results> evaluate();
+  Result<DeviceTensor> evaluate_one();
   const Shape& out_shape() const { return graph->value(node->outputs[0]).shape; }
   OutputType out_type() const { return output_type(graph->value(node->outputs[0]).dtype); }
   double factor(double k) const;  // of a sum of k terms
@@ -41,7 +45,7 @@ struct Evaluator::Step {
   Result<DeviceTensor> view(std::string_view name);
   // reduce.cpp
   Result<Totals> totals(const DeviceTensor& x, const Grouped& g, TotalsMode mode,
-                        const std::shared_ptr<Block>& centre);
+                        const std::shared_ptr<Block>& centre, std::uint64_t centres = 0);
   Result<DeviceTensor> finish(const Totals& t, Shape shape, int how, double terms,
                               const DeviceTensor* mean, double correction, const OutputType& type);
   Result<DeviceTensor> extremum(const DeviceTensor& x, const Grouped& g, bool largest,
@@ -52,6 +56,22 @@ struct Evaluator::Step {
   Result<DeviceTensor> row_reduction(std::string_view name);
   Result<DeviceTensor> softmax(bool log);
   Result<DeviceTensor> normalize(std::string_view name);
+  /// max and min: of everything, along a dimension (values), or of two tensors.
+  Result<DeviceTensor> max_or_min(bool largest);
+  Result<DeviceTensor> vector_norm();
+  Result<DeviceTensor> root_of(const DeviceTensor& x);
+  /// Which dimensions of the first input attribute "dim" names; all where there is none.
+  Result<std::vector<bool>> reduced_dims() const;
+  // batch_norm.cpp
+  Result<std::vector<reference::Num>> fetch(const DeviceTensor& x);
+  Result<DeviceTensor> send(const std::vector<reference::Num>& from, Shape shape,
+                            const OutputType& type);
+  Result<Totals> channel_totals(const DeviceTensor& x, TotalsMode mode,
+                                const std::shared_ptr<Block>& centre);
+  Result<Results> batch_norm();
+  // window.cpp
+  Result<DeviceTensor> convolution(bool transposed);
+  Result<DeviceTensor> pool(std::string_view name);
   // product.cpp
   Result<DeviceTensor> matmul(const DeviceTensor& a, const DeviceTensor& b, DType type_a,
                               DType type_b, Shape shape, const OutputType& type);

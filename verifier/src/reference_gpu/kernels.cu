@@ -82,6 +82,7 @@ __device__ Num apply(int function, Num a, Num b, const double* p) {
     case kHardsigmoid: return hardsigmoid(a);
     case kHardswish: return hardswish(a);
     case kLogSigmoid: return log_sigmoid(a);
+    case kRoot: return sqrt_nonnegative(a);
     case kGeluErf: return gelu_erf(a);
     case kGeluTanh: return gelu_tanh(a);
     case kLeakyRelu: return leaky_relu(a, p[0]);
@@ -101,6 +102,7 @@ __device__ Num apply(int function, Num a, Num b, const double* p) {
     case kSmoothL1: return smooth_l1_term(a, b, p[0]);
     case kHuber: return huber_term(a, b, p[0]);
     case kKl: return kl_term(a, b);
+    case kLogSumExp: return is_finite(a.v) ? a + log(b) : Num{a.v, 0};
     case kAddProduct: {  // b is the product; a may start its accumulator
       const Num scaled = p[1] == 1 ? b : constant(p[1]) * b;
       if (p[0] == 0) return scaled;
@@ -150,7 +152,7 @@ extern "C" __global__ void __launch_bounds__(256) kw_totals(const TotalsArgument
     for (u64 block = blockIdx.x; block < t.outer * t.split; block += gridDim.x) {
       const u64 o = block / t.split, s = block % t.split;
       const u64 begin = t.reduced * s / t.split, end = t.reduced * (s + 1) / t.split;
-      const double centre = t.centre != 0 ? at(t.centre, o) : 0.0;
+      const double centre = t.centre != 0 ? at(t.centre, o % t.centres) : 0.0;
       Totals sum;
       for (u64 r = begin + threadIdx.x; r < end; r += blockDim.x) {
         sum = sum + totals_of(term_of(t.mode, load(t.x, static_cast<long long>(o * t.reduced + r)), centre));

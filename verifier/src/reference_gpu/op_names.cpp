@@ -94,6 +94,25 @@ bool is_row_reduction(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
+bool is_product(std::string_view name) {
+  static constexpr std::array<std::string_view, 8> kNames{"matmul", "mm",     "bmm",   "mv",
+                                                          "dot",    "linear", "addmm", "baddbmm"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+bool is_convolution(std::string_view name) {
+  static constexpr std::array<std::string_view, 8> kNames{
+      "conv1d",           "conv2d",           "conv3d",      "conv_transpose1d",
+      "conv_transpose2d", "conv_transpose3d", "convolution", "_convolution"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+bool is_pool(std::string_view name) {
+  const std::size_t at = name.find("pool");
+  return at != std::string_view::npos && at + 5 < name.size() && name[at + 4] >= '1' &&
+         name[at + 4] <= '3' && name[at + 5] == 'd';
+}
+
 bool is_loss(std::string_view name) {
   static constexpr std::array<std::string_view, 5> kNames{"mse_loss", "l1_loss", "smooth_l1_loss",
                                                           "huber_loss", "kl_div"};

@@ -16,6 +16,10 @@ bool is_pointwise(std::string_view name);
 bool is_reshape(std::string_view name);
 /// Reductions over named dimensions.
 bool is_row_reduction(std::string_view name);
+/// Matrix products.
+bool is_product(std::string_view name);
+bool is_convolution(std::string_view name);
+bool is_pool(std::string_view name);
 bool is_loss(std::string_view name);
 
 }  // namespace kw::verify::gpu

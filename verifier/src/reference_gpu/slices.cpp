@@ -50,6 +50,12 @@ class Follow {
       const auto tail = attr_ints(node_, "normalized_shape");
       return tail && d < static_cast<int>(in.size() - tail->size()) ? d : kMixed;
     }
+    if (is_convolution(name_)) return index != 0 ? kWhole : d == 0 ? 0 : kMixed;
+    if (is_pool(name_)) return d + (name_[name_.find("pool") + 4] - '0') < static_cast<int>(in.size()) ? d : kMixed;
+    if (name_ == "max" || name_ == "min") {
+      return node_.inputs.size() > 1 ? broadcast(in, d) : through_reduction(in, d);
+    }
+    if (name_ == "linalg_vector_norm" || name_ == "norm") return through_reduction(in, d);
     if (name_ == "group_norm" || name_ == "instance_norm") {
       return index != 0 ? kWhole : d == 0 ? 0 : kMixed;
     }

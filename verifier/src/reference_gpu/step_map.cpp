@@ -203,12 +203,21 @@ Result<DeviceTensor> Evaluator::Step::view(std::string_view name) {
   return x;
 }
 
-Result<DeviceTensor> Evaluator::Step::evaluate() {
+Result<Evaluator::Step::Results> Evaluator::Step::evaluate() {
   const std::string_view name = base_name(node->op);
-  if (node->outputs.size() != 1) return fail(Errc::Unsupported, "several outputs");
   if (inputs.empty() || (!inputs[0] && !has_attr(*node, "self"))) {
     return fail(Errc::Unsupported, "no tensor argument");
   }
+  if (name == "_native_batch_norm_legit_functional" || name == "batch_norm") return batch_norm();
+  KW_ASSIGN(DeviceTensor only, evaluate_one());
+  Results out(node->outputs.size());
+  out[0] = std::move(only);
+  return out;
+}
+
+Result<DeviceTensor> Evaluator::Step::evaluate_one() {
+  const std::string_view name = base_name(node->op);
+  if (name == "max" || name == "min") return max_or_min(name == "max");
   if (const auto function = pointwise_function(name)) {
     if (is_loss(name)) {
       KW_ASSIGN(const std::int64_t reduction, attr_int_or(*node, "reduction", 1));
@@ -219,11 +228,16 @@ Result<DeviceTensor> Evaluator::Step::evaluate() {
   if (name == "softmax" || name == "_softmax") return softmax(false);
   if (name == "log_softmax" || name == "_log_softmax") return softmax(true);
   if (is_row_reduction(name)) return row_reduction(name);
-  if (name.ends_with("_norm")) return normalize(name);
-  if (name == "matmul" || name == "mm" || name == "bmm" || name == "mv" || name == "dot" ||
-      name == "linear" || name == "addmm" || name == "baddbmm") {
-    return contraction(name);
+  if (name == "norm" || name == "linalg_vector_norm" || name == "frobenius_norm") {
+    return vector_norm();
   }
+  if (name.ends_with("_norm")) return normalize(name);
+  if (is_product(name)) return contraction(name);
+  if (is_convolution(name)) {
+    KW_ASSIGN(const bool flag, attr_bool_or(*node, "transposed", false));
+    return convolution(flag || name.starts_with("conv_transpose"));
+  }
+  if (is_pool(name)) return pool(name);
   return view(name);
 }
 

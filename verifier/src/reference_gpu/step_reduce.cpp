@@ -14,7 +14,8 @@ double Evaluator::Step::factor(double k) const {
 
 Result<Evaluator::Step::Totals> Evaluator::Step::totals(const DeviceTensor& x, const Grouped& g,
                                                         TotalsMode mode,
-                                                        const std::shared_ptr<Block>& centre) {
+                                                        const std::shared_ptr<Block>& centre,
+                                                        std::uint64_t centres) {
   // Enough pieces to keep a large device busy when there are few groups.
   const std::uint64_t groups = g.outer * (g.inner == 1 ? 1 : (g.inner + 255) / 256);
   const std::uint64_t pieces = std::clamp<std::uint64_t>(
@@ -23,6 +24,7 @@ Result<Evaluator::Step::Totals> Evaluator::Step::totals(const DeviceTensor& x, c
   t.x = operand(x);
   t.outer = g.outer, t.reduced = g.reduced, t.inner = g.inner, t.split = pieces;
   t.centre = centre ? centre->address() : 0;
+  t.centres = centres > 0 ? centres : std::max<std::uint64_t>(g.outer, 1);
   t.mode = mode;
   Totals part;
   const std::size_t n = g.outer * g.inner;
@@ -123,17 +125,7 @@ Result<std::pair<DeviceTensor, Grouped>> Evaluator::Step::grouped(
 
 Result<DeviceTensor> Evaluator::Step::row_reduction(std::string_view name) {
   const DeviceTensor& in = *inputs[0];
-  std::vector<std::int64_t> dims;
-  if (has_attr(*node, "dim")) {
-    KW_ASSIGN(dims, attr_ints(*node, "dim"));
-  }
-  std::vector<bool> mask(in.shape.size(), dims.empty());
-  for (const std::int64_t dim : dims) {
-    const std::int64_t d = dim < 0 ? dim + static_cast<std::int64_t>(mask.size()) : dim;
-    if (d < 0 || d >= static_cast<std::int64_t>(mask.size()))
-      return fail(Errc::InvalidArgument, "dim {}", dim);
-    mask[static_cast<std::size_t>(d)] = true;
-  }
+  KW_ASSIGN(const std::vector<bool> mask, reduced_dims());
   KW_ASSIGN(const auto moved, grouped(in, mask));
   const auto& [x, g] = moved;
   const auto terms = static_cast<double>(g.reduced);
@@ -145,14 +137,69 @@ Result<DeviceTensor> Evaluator::Step::row_reduction(std::string_view name) {
     if (name == "sum" && !x.e) out.c = t.c;
     return out;
   }
-  if (name == "logsumexp") return fail(Errc::Unsupported, "no kernel for this operator");
+  if (name == "logsumexp") {
+    const Shape groups{static_cast<std::int64_t>(g.outer * g.inner)};
+    KW_ASSIGN(const DeviceTensor top, extremum(x, g, true, groups));
+    KW_ASSIGN(const Totals t, totals(x, g, kExponential, top.v));
+    KW_ASSIGN(const DeviceTensor sum, finish(t, groups, 0, terms, nullptr, 0, exact_output()));
+    KW_ASSIGN(DeviceTensor out, self.make(groups, true));
+    KW_RETURN_IF_ERROR(map(kLogSumExp, {}, {top, sum}, out_type(), out));
+    out.shape = out_shape();
+    out.strides = contiguous_strides(out.shape);
+    return out;
+  }
   KW_ASSIGN(const bool unbiased, attr_bool_or(*node, "unbiased", true));
   KW_ASSIGN(const double correction, attr_number_or(*node, "correction", unbiased ? 1 : 0));
   KW_ASSIGN(const Totals t, totals(x, g, kPlain, nullptr));
   KW_ASSIGN(const DeviceTensor mean, finish(t, out_shape(), 1, terms, nullptr, 0, exact_output()));
   KW_ASSIGN(const Totals squares, totals(x, g, kDeviation, mean.v));
-  if (name == "std") return fail(Errc::Unsupported, "no kernel for this operator");
-  return finish(squares, out_shape(), 2, terms, &mean, correction, out_type());
+  const bool root = name == "std";
+  KW_ASSIGN(const DeviceTensor variance, finish(squares, out_shape(), 2, terms, &mean, correction,
+                                                root ? exact_output() : out_type()));
+  return root ? root_of(variance) : Result<DeviceTensor>(variance);
+}
+
+Result<DeviceTensor> Evaluator::Step::root_of(const DeviceTensor& x) {
+  KW_ASSIGN(DeviceTensor out, self.make(x.shape, true));
+  KW_RETURN_IF_ERROR(map(kRoot, {}, {x, std::nullopt}, out_type(), out));
+  return out;
+}
+
+Result<std::vector<bool>> Evaluator::Step::reduced_dims() const {
+  const std::size_t rank = inputs[0]->shape.size();
+  std::vector<std::int64_t> dims;
+  if (has_attr(*node, "dim")) {
+    KW_ASSIGN(dims, attr_ints(*node, "dim"));
+  }
+  std::vector<bool> mask(rank, dims.empty());
+  for (const std::int64_t dim : dims) {
+    const std::int64_t d = dim < 0 ? dim + static_cast<std::int64_t>(rank) : dim;
+    if (d < 0 || d >= static_cast<std::int64_t>(rank)) {
+      return fail(Errc::InvalidArgument, "dim {}", dim);
+    }
+    mask[static_cast<std::size_t>(d)] = true;
+  }
+  return mask;
+}
+
+Result<DeviceTensor> Evaluator::Step::max_or_min(bool largest) {
+  if (inputs.size() > 1) return pointwise(largest ? kMaximum : kMinimum);
+  KW_ASSIGN(const std::vector<bool> mask, reduced_dims());
+  KW_ASSIGN(const auto moved, grouped(*inputs[0], mask));
+  return extremum(moved.first, moved.second, largest, out_shape());
+}
+
+Result<DeviceTensor> Evaluator::Step::vector_norm() {
+  KW_ASSIGN(const double p, attr_number_or(*node, has_attr(*node, "ord") ? "ord" : "p", 2));
+  if (p != 1 && p != 2) return fail(Errc::Unsupported, "a norm of order {}", p);
+  KW_ASSIGN(const std::vector<bool> mask, reduced_dims());
+  KW_ASSIGN(const auto moved, grouped(*inputs[0], mask));
+  const auto& [x, g] = moved;
+  KW_ASSIGN(const Totals t, totals(x, g, p == 1 ? kAbsolute : kSquare, nullptr));
+  KW_ASSIGN(const DeviceTensor sum,
+            finish(t, out_shape(), 0, static_cast<double>(g.reduced), nullptr, 0,
+                   p == 1 ? out_type() : exact_output()));
+  return p == 1 ? Result<DeviceTensor>(sum) : root_of(sum);
 }
 
 Result<DeviceTensor> Evaluator::Step::softmax(bool log) {
