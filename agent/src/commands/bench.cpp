@@ -78,6 +78,7 @@ class BenchCommand final : public Command {
              "candidate that passes is the answer, and nothing is remembered");
     a.option("--shard", lines_.shard, "with --lines: a part of the suite, as in 1/3");
     a.option("--seconds", lines_.seconds, 0, 1e6, "with --lines: begin nothing after these");
+    a.option("--deadline", lines_.deadline, 1, 1e5, "with --lines: seconds of one judgement");
     a.option("--policy", lines_.policy,
              "with --lines: ieee, tf32, half, or torch (what PyTorch's defaults allow)");
     a.flag("--quick", lines_.quick, "with --lines: a first look instead of the whole battery");

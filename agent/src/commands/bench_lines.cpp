@@ -77,6 +77,7 @@ Result<LinesRun> run_in_lines(const Invocation& invocation, const bench::Suite& 
   run.ahead = info.has_time ? 0 : 1;
   run.full = !options.quick;
   run.retime = options.retime;
+  run.deadline = std::chrono::milliseconds(static_cast<std::int64_t>(1e3 * options.deadline));
   if (options.seconds > 0) {
     run.until = begun + std::chrono::milliseconds(static_cast<std::int64_t>(1e3 * options.seconds));
   }

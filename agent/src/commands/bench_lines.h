@@ -17,6 +17,7 @@ struct LinesOptions {
   std::string shard;   // "2/3"
   std::string policy;  // empty: the tasks' own; "torch": what PyTorch's defaults allow
   double seconds = 0;  // no judgement is begun after these; 0: no limit
+  double deadline = 120;  // seconds of one judgement
   int templates = 3;
   int parallel = 0;    // judgements at once; 0: all cores on the virtual machine, one on a GPU
   bool quick = false;  // a first look at each instead of the whole battery
