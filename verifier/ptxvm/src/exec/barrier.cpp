@@ -1,6 +1,7 @@
 // Block barriers: arriving, completing, and telling a barrier that never will.
 
 #include <algorithm>
+#include <cstring>
 
 #include "exec/block.h"
 #include "exec/context.h"
@@ -93,6 +94,7 @@ void Block::release(std::uint32_t number) {
   const Barrier b = barriers[number];
   barriers[number] = {};
   ++barriers_completed;
+  if (--until_look_ == 0) look_for_complete_shared();
   if (races) races->complete(number, b.expected == 0);
   for (Warp& w : warps) {
     std::vector<Parked>& parked = w.control->parked;
@@ -119,6 +121,15 @@ void Block::release(std::uint32_t number) {
     }
   }
   if (races) races->forget(number);
+}
+
+// Once all of shared memory is written, nothing need be marked or checked any more.
+void Block::look_for_complete_shared() {
+  if (!context.options->check_uninitialised || warps.front().shared.complete) return;
+  look_every_ = std::min(2 * look_every_, 1u << 16);
+  until_look_ = look_every_;
+  if (std::memchr(shared_initialised_.data(), 0, context.shared_bytes) != nullptr) return;
+  for (Warp& w : warps) w.shared.complete = true;
 }
 
 bool Block::resolve_standstill() {

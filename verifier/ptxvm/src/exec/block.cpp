@@ -52,7 +52,7 @@ Block::Block(const LaunchContext& c) : context(c) {
     w.track_initialised = c.options->check_uninitialised;
     w.count_memory = c.options->count_memory;
     w.exact_matrix = c.options->exact_tensor_accumulation;
-    w.watched = c.options->check_races || c.options->check_async_copies;
+    w.watched = c.options->check_races || (c.options->check_async_copies && k.uses_async_copies);
     w.reverse_lanes = c.options->reverse_lanes;
     w.shared = {0,
                 c.shared_bytes,
@@ -111,16 +111,18 @@ void Block::start(Worker& by, std::uint64_t at) {
     w.force = w.resume = nullptr;
     w.counts = by.counts.data();
     w.region_cache = by.region_cache.data();
-    // Registers start as zero, so that a read of one that was never written repeats in every run.
-    constexpr std::size_t kScratch = kScratchSlots * kScratchSlotBytes;
-    std::memset(w.base[0] + kScratch, 0, k.register_bytes - kScratch);
+    w.shared.complete = false;
+    // So that a read of a register that was never written repeats in every run.
+    for (const auto& [begin, end] : k.cleared) std::memset(w.base[0] + begin, 0, end - begin);
     controls[i].reset();
     controls[i].ready.push_back({w.code, w.live, -1});
   }
   if (by.races && !races)
     races = std::make_unique<BlockRaces>(*this, context.shared_bytes, *by.races);
   if (races) races->start(*by.races);
-  async.start(*this, context.options->check_async_copies ? context.shared_bytes : 0);
+  async.start(
+      *this, context.options->check_async_copies && k.uses_async_copies ? context.shared_bytes : 0);
+  until_look_ = look_every_ = 1;
   pause_state_ = mix(context.options->seed ^ linear);
   std::iota(turn_order.begin(), turn_order.end(), 0u);
   if (context.options->schedule == Schedule::Reversed)

@@ -84,6 +84,9 @@ struct Block {
   void count_arrival(Warp& w, Parked& p);
   bool resolve_standstill();
   void release(std::uint32_t barrier);
+  void look_for_complete_shared();
+
+  std::uint32_t until_look_ = 1, look_every_ = 1;  // barriers
 
   AlignedBytes registers_, shared_, local_;
   std::vector<std::uint8_t> shared_initialised_, local_initialised_;

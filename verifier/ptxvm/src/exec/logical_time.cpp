@@ -56,6 +56,14 @@ BlockRaces::BlockRaces(Block& block, std::uint32_t shared_bytes, WorkerRaces& wo
 
 BlockRaces::~BlockRaces() { worker_->pool().give(std::move(shared_room_)); }
 
+void BlockRaces::WarpState::reset(const std::shared_ptr<View>& to, bool fences) {
+  common = to;
+  if (!uniform) lane.fill(nullptr);
+  uniform = true;
+  if (!fences) return;
+  for (auto& own : own_fence) own.fill(0);
+}
+
 void BlockRaces::start(WorkerRaces& worker) {
   position_ = static_cast<std::uint32_t>(block_.position);
   range_size_ = kFirstRange;
@@ -64,12 +72,13 @@ void BlockRaces::start(WorkerRaces& worker) {
   end_ = range_lo_ + range_size_;
   now_ = range_lo_ + 2;
   variables_.clear();
-  arrivals_ = {};
+  for (Arrivals& a : arrivals_) {
+    if (a.view) a = {};
+  }
   const auto nothing = std::make_shared<View>();
   nothing->own.warps.assign(warps_.size(), range_lo_);
   for (std::size_t i = 0; i < warps_.size(); ++i) {
-    warps_[i] = {};
-    warps_[i].common = nothing;
+    warps_[i].reset(nothing, plan_.fences);
     WarpRaces& hot = hot_[i];
     hot = {};
     hot.shared_shift = plan_.shared_shift;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "exec/code.h"
@@ -61,6 +62,10 @@ struct LoweredKernel {
   std::uint32_t shared_bytes = 0;
   bool uses_dynamic_shared = false;
   bool uses_grid_barrier = false;
+  bool uses_async_copies = false;
+  /// Parts of the register file, [begin, end), that have to be zero when a warp starts: what the
+  /// code may read before it writes it.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> cleared;
 
   /// The code with handlers of one instruction set; made at first use.
   const Ins* bound(Isa isa) const;

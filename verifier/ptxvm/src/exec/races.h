@@ -111,6 +111,8 @@ class BlockRaces {
     bool uniform = true;
     std::array<std::shared_ptr<View>, kLanes> lane;
     std::array<Stamp, kLanes> own_fence[2] = {};  // a lane's own accesses before its last fence
+
+    void reset(const std::shared_ptr<View>& to, bool fences);
   };
   struct Arrivals {
     std::shared_ptr<View> view;

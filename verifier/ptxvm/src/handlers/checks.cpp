@@ -4,7 +4,6 @@
 
 #include "exec/access.h"
 #include "handlers/lanes.h"
-#include "lower/value_slots.h"
 
 namespace kw::ptxvm::KW_ISA {
 namespace {
@@ -68,13 +67,14 @@ struct Mov {
 };
 
 struct Chain {
-  u32* words;  // lanes wrong as signed, lanes wrong as unsigned, source
+  u32* words;  // lanes wrong as signed, lanes wrong as unsigned, source, where the exact values are
   s64* exact_signed;
   s64* exact_unsigned;
 };
+// What nobody found wrong has no exact values yet.
 inline Chain chain_at(Warp& w, u32 location) {
   u32* words = reg<u32>(w, location);
-  auto* exact = reinterpret_cast<s64*>(reinterpret_cast<char*>(words) + kChainExact);
+  auto* exact = reg<s64>(w, words[3]);
   return {words, exact, exact + kLanes};
 }
 
@@ -82,6 +82,7 @@ template <class Op>
 __attribute__((noinline)) void follow_slowly(Warp& w, const Ins* ins) {
   const u32 operands[3] = {ins->a, ins->b, ins->c};
   const u32* exact = w.extra + ins->extra;
+  reg<u32>(w, ins->d)[3] = ins->x;
   const Chain d = chain_at(w, ins->d);
   for (u32 m = w.mask; m != 0; m &= m - 1) {
     const auto l = static_cast<unsigned>(__builtin_ctz(m));
@@ -92,7 +93,7 @@ __attribute__((noinline)) void follow_slowly(Warp& w, const Ins* ins) {
       value[k] = reg<const u32>(w, operands[k])[l];
       as_signed[k] = static_cast<s32>(value[k]);
       // A literal below zero is meant as such.
-      as_unsigned[k] = (operands[k] & 1) != 0 ? as_signed[k] : static_cast<s64>(value[k]);
+      as_unsigned[k] = (ins->z >> k & 1) != 0 ? as_signed[k] : static_cast<s64>(value[k]);
       if (exact[k] == 0) continue;
       const Chain from = chain_at(w, exact[k]);
       if ((from.words[0] >> l & 1) != 0) as_signed[k] = from.exact_signed[l];
@@ -111,7 +112,8 @@ __attribute__((noinline)) void follow_slowly(Warp& w, const Ins* ins) {
   }
 }
 
-// Before the instruction itself: d: the result's chain, a, b, c: values, extra: their chains.
+// Before the instruction itself: d: the result's chain, a, b, c: values, extra: their chains, x:
+// where exact values go, z: which values are literals.
 template <class Op>
 const Ins* follow(Warp& w, const Ins* ins) {
   const u32* exact = w.extra + ins->extra;

@@ -82,10 +82,12 @@ Folds find_folds(const FlatKernel& kernel, const Cfg& cfg, bool nothing) {
   std::iota(out.original.begin(), out.original.end(), 0);
   out.known.resize(registers);
   out.silent.resize(kernel.code.size());
+  out.once.resize(registers);
   const auto live_at_entry = registers_live_at_entry(kernel, cfg);
   if (nothing || !live_at_entry) return out;
   const std::vector<std::uint32_t> definition = single_definitions(kernel, *live_at_entry);
   const auto once = [&](int r) { return definition[static_cast<std::size_t>(r)] < kNone; };
+  for (std::size_t r = 0; r < registers; ++r) out.once[r] = once(static_cast<int>(r));
 
   for (std::uint32_t i = 0; i < kernel.code.size(); ++i) {
     const FlatInstruction& in = kernel.code[i];

@@ -30,6 +30,7 @@ struct Folds {
   std::vector<int> original;      // by register: whose copy it is, itself if nobody's
   std::vector<KnownValue> known;  // by register, after `original`
   std::vector<bool> silent;       // by instruction: what it defines is read elsewhere
+  std::vector<bool> once;         // by register: one unguarded definition, before every use
 
   /// The register to read for `r`.
   int of(int r) const { return original[static_cast<std::size_t>(r)]; }

@@ -6,28 +6,31 @@
 #include <vector>
 
 #include "ir/cfg.h"
+#include "ir/fold.h"
 #include "ir/slots.h"
-#include "lower/value_slots.h"
 
 namespace kw::ptxvm {
 
 /// A location in the register file, 0: not followed. Locations by register number.
 struct ValueChecks {
+  std::uint32_t begin = 0, flags_end = 0;  // in the register file; the flags have to start as zero
   /// Registers that some path reads before writing. Two words: the lanes that have written it
   /// (or all it was made of), and 1 + the instruction that first used an unwritten one.
   std::vector<std::uint32_t> maybe_unwritten;
-  /// 32-bit registers of sums and products that become addresses. kChainBytes: lanes whose value is
-  /// not the exact one as signed and as unsigned arithmetic has it, the instruction that wrapped,
-  /// and from kChainExact on the exact values.
-  std::vector<std::uint32_t> chain;
-  /// 64-bit registers made of those: lanes that are wrong, the instruction that wrapped.
+  /// 32-bit registers of sums and products that become addresses: lanes whose value is not the
+  /// exact one as signed and as unsigned arithmetic has it, the instruction that wrapped, and where
+  /// the exact values are, from the chain's own location.
+  std::vector<std::uint32_t> chain, exact;
+  /// 64-bit registers made of those: lanes that are wrong, the instruction that wrapped. Where one
+  /// register's flags are another's at all times, they share a location.
   std::vector<std::uint32_t> address;
-
-  static constexpr std::uint32_t kChainBytes = kChainExact + 512;
+  /// By register: its definition needs no instruction of the checks.
+  std::vector<bool> aliased;
 };
 
 /// Finds them and makes the register file larger by what they need.
-ValueChecks plan_value_checks(const FlatKernel& kernel, const Cfg& cfg, Slots& slots);
+ValueChecks plan_value_checks(const FlatKernel& kernel, const Cfg& cfg, const Folds& folds,
+                              Slots& slots);
 
 /// A plain move between registers.
 bool is_copy(const FlatInstruction& in);

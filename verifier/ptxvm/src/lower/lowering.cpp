@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "exec/warp.h"
+
 namespace kw::ptxvm {
 
 Status lower_kernel(const Module& module, const FlatKernel& kernel, Variant variant,
@@ -17,7 +19,7 @@ Lowering::Lowering(const Module& module, const FlatKernel& kernel, Variant varia
       cfg_(build_cfg(kernel)),
       folds_(find_folds(kernel, cfg_, variant.traced)),
       slots_(assign_slots(kernel, cfg_, folds_)) {
-  if (variant.checked) checks_ = plan_value_checks(kernel, cfg_, slots_);
+  if (variant.checked) checks_ = plan_value_checks(kernel, cfg_, folds_, slots_);
 }
 
 tl::unexpected<Error> Lowering::unsupported(In in, std::string_view why) const {
@@ -91,9 +93,35 @@ Status Lowering::run() {
   for (const auto& [ins, block] : patches_) out_.code[ins].x = out_.block_start[block];
   for (const auto& [index, block] : table_patches_) out_.extra[index] = out_.block_start[block];
   out_.register_bytes = slots_.bytes;
+  clear_registers();
   out_.frame_bytes = kernel_.frame_bytes;
   out_.shared_bytes = kernel_.shared_bytes;
   return {};
+}
+
+void Lowering::clear_registers() {
+  constexpr std::uint32_t kScratch = kScratchSlots * kScratchSlotBytes;
+  const std::uint32_t begin = checks_ ? checks_->begin : slots_.bytes;
+  const std::uint32_t end = checks_ ? checks_->flags_end : slots_.bytes;
+  const auto live = registers_live_at_entry(kernel_, cfg_);
+  // These may look into lanes that are not there.
+  const bool crosses_lanes =
+      std::any_of(kernel_.code.begin(), kernel_.code.end(), [](const FlatInstruction& in) {
+        if (in.kind != FlatInstruction::Kind::Plain) return false;
+        const std::string& base = in.ast->base();
+        return base == "shfl" || base == "match" || base == "redux" || base == "ldmatrix" ||
+               base == "stmatrix" || base == "movmatrix" || base == "mma" || base == "wmma";
+      });
+  if (!live || crosses_lanes) {
+    out_.cleared = {{kScratch, end}};
+    return;
+  }
+  for (const int r : *live) {
+    const std::uint32_t at = slots_.offset[static_cast<std::size_t>(r)];
+    const RegisterClass cls = class_of(kernel_.registers[static_cast<std::size_t>(r)]);
+    if (at != 0) out_.cleared.emplace_back(at, at + std::max(4u, kLanes * lane_bytes(cls)));
+  }
+  if (end != begin) out_.cleared.emplace_back(begin, end);
 }
 
 Status Lowering::instruction(In in, std::uint32_t block, bool silent) {
@@ -125,11 +153,13 @@ Status Lowering::instruction(In in, std::uint32_t block, bool silent) {
     ins->a = slots_.offset[static_cast<std::size_t>(in.guard)];
     ins->z = in.guard_negated ? 1 : 0;
   }
-  KW_RETURN_IF_ERROR(check_before(in));
-  scratch_used_ = 0;
-  if (!silent) KW_RETURN_IF_ERROR(plain(in));
-  KW_RETURN_IF_ERROR(finish_destinations(in));
-  KW_RETURN_IF_ERROR(check_after(in));
+  if (!silent) {
+    KW_RETURN_IF_ERROR(check_before(in));
+    scratch_used_ = 0;
+    KW_RETURN_IF_ERROR(plain(in));
+    KW_RETURN_IF_ERROR(finish_destinations(in));
+    KW_RETURN_IF_ERROR(check_after(in));
+  }
   if (in.guard >= 0) {
     KW_RETURN_IF_ERROR(emit(in, "$unguard").map([](Ins*) {}));
     out_.code[guard].x = static_cast<std::uint32_t>(out_.code.size());

@@ -1,8 +1,8 @@
 #pragma once
 // From flattened PTX to executor code: picks a handler for every instruction, places its operands.
 
-#include <initializer_list>
 #include <array>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
@@ -36,6 +36,7 @@ class Lowering {
   Status plain(In in);
   Status branch(In in, std::uint32_t block);
   void patch_target(std::uint32_t ins, std::uint32_t code_index);
+  void clear_registers();
 
   // operands.cpp
   Result<Location> source(In in, const Operand& op, std::uint32_t bytes, Type type);
@@ -115,6 +116,9 @@ class Lowering {
   Status check_before(In in);
   Status check_after(In in);
   Status check_written(In in, int reg);
+  int checked_register(const Operand& op) const;  // -1: none that is computed
+  bool is_literal(const Operand& op) const;
+  Location unwritten(int reg) const;
 
   InstructionClass classify(In in) const;
 

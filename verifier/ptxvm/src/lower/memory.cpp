@@ -247,6 +247,7 @@ Status Lowering::vector_atomic(In in, bool has_result, const std::string& op, Ty
 
 Status Lowering::async_copy(In in) {
   const Instruction& ast = *in.ast;
+  out_.uses_async_copies = true;
   if (ast.opcode == "cp.async.commit_group") return emit(in, "$cp.commit").map([](Ins*) {});
   if (ast.opcode == "cp.async.wait_all") return emit(in, "$cp.wait_all").map([](Ins*) {});
   if (ast.opcode == "cp.async.wait_group") {
