@@ -1,108 +1,14 @@
 // The kernels of the full-size reference, run in the virtual machine, against the interpreter: the
 // same values and the same bounds.
 
-#include <gtest/gtest.h>
+#include "verifier/gpu_reference.h"
 
-#include <cmath>
-#include <fstream>
-#include <sstream>
-
-#include "evaluator.h"
-#include "fakes/vm_accelerator.h"
-#include "fill_kernel.h"
-#include "kw/compile/service.h"
-#include "kw/core/random.h"
-#include "kw/reference/interpret.h"
 #include "slices.h"
-#include "trial.h"
-#include "verifier/scene.h"
 
 namespace kw::verify::gpu {
 namespace {
 
 using Op = DrawStep::Op;
-
-/// The reference's module; an error when it does not compile or load, Unavailable without NVRTC.
-const Result<std::shared_ptr<const ptxvm::Program>>& program() {
-  static const auto instance = []() -> Result<std::shared_ptr<const ptxvm::Program>> {
-    compile::CompileService service({.processes = 1, .deadline = std::chrono::seconds(60)});
-    KW_ASSIGN(const CompileResult compiled, service.compile({reference_source(), "sm_80", {}}, {}));
-    if (const auto* failure = std::get_if<CompileFailure>(&compiled)) {
-      return fail(Errc::Internal, "{}", failure->diagnostics.at(0).text);
-    }
-    return ptxvm::load(std::get<CompiledModule>(compiled).ptx);
-  }();
-  return instance;
-}
-
-class GpuReference : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!program() && program().error().code == Errc::Unavailable) {
-      GTEST_SKIP() << program().error().message;
-    }
-    ASSERT_TRUE(program()) << program().error().message;
-    device_ = std::make_unique<fakes::VmAccelerator>(*program());
-  }
-  std::unique_ptr<fakes::VmAccelerator> device_;
-};
-
-std::vector<double> read(Accelerator& device, const DeviceTensor& t,
-                         const std::shared_ptr<Block>& from) {
-  std::vector<double> out(t.size());
-  if (from == nullptr) return out;
-  EXPECT_TRUE(device.to_host(std::as_writable_bytes(std::span(out)), from->address()));
-  return out;
-}
-
-bool close(double a, double b, double tolerance) {
-  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
-  if (std::isinf(a) || std::isinf(b)) return a == b;
-  return std::fabs(a - b) <= tolerance * std::fmax(std::fabs(a), std::fabs(b)) + 1e-300;
-}
-
-/// A graph of one output over its inputs, evaluated both ways on several families.
-void agree(Accelerator& device, const Task& task, const std::string& name) {
-  for (const Family family : {Family::AsDrawn, Family::Normal, Family::Spiky, Family::NonFinite,
-                              Family::Huge, Family::Denormal}) {
-    const auto plan = plan_trial(task, "", family, kNoValue, 3);
-    ASSERT_TRUE(plan) << plan.error().message;
-    const auto inputs = decode_inputs(task, *plan);
-    ASSERT_TRUE(inputs);
-    const auto want = reference::interpret(task.graph, {}, *inputs, {.policy = task.policy});
-    ASSERT_TRUE(want) << name << ": " << want.error().message;
-    DeviceTensors on_device;
-    for (const auto& [id, tensor] : *inputs) {
-      const Value& value = task.graph.value(id);
-      const std::vector<std::byte> bytes = reference::encode_tensor(tensor, value.dtype);
-      DeviceTensor t;
-      t.shape = value.shape;
-      t.strides = contiguous_strides(value.shape);
-      t.type = static_cast<int>(value.dtype);
-      const auto address = device.allocate(bytes.size());
-      ASSERT_TRUE(address);
-      ASSERT_TRUE(device.to_device(*address, bytes));
-      t.v = std::make_shared<Block>(device, *address, bytes.size());
-      on_device.emplace(id, std::move(t));
-    }
-    Evaluator evaluator(device, {task.policy, false});
-    const auto got = evaluator.run(task.graph, on_device);
-    ASSERT_TRUE(got) << name << ": " << got.error().message;
-    const std::vector<double> v = read(device, (*got)[0], (*got)[0].v);
-    const std::vector<double> e = read(device, (*got)[0], (*got)[0].e);
-    int shown = 0;
-    for (std::size_t i = 0; i < v.size() && shown < 3; ++i) {
-      const double bound = (*want)[0].bound_at(i);
-      const bool same_value = bound == reference::kUnjudged ||
-                              close(v[i], (*want)[0].value[i], 1e-9) ||
-                              std::fabs(v[i] - (*want)[0].value[i]) <= 1e-6 * bound;
-      if (same_value && close(e[i], bound, 1e-6)) continue;
-      ++shown;
-      ADD_FAILURE() << name << ", " << to_string(family) << " element " << i << ": " << v[i]
-                    << " +- " << e[i] << " instead of " << (*want)[0].value[i] << " +- " << bound;
-    }
-  }
-}
 
 Task task_of(std::vector<Shape> inputs, std::vector<Node> nodes, std::vector<Shape> made) {
   Task task;
@@ -416,6 +322,102 @@ TEST_F(GpuReference, ExtremaAndNormsOfVectorsAgree) {
   over("aten.std.correction", {}, {3, 9});
   over("aten.linalg_vector_norm", {}, {3, 9});
   over("aten.linalg_vector_norm", {{"ord", 1.0}}, {3, 9});
+}
+
+TEST_F(GpuReference, IndexMapsAgree) {
+  const auto one = [&](const char* op, Shape x, Attrs attrs, Shape y) {
+    agree(*device_, task_of({std::move(x)}, {{op, {0}, std::move(attrs), {1}}}, {std::move(y)}), op);
+  };
+  one("aten.flip", {3, 5, 4}, {{"dims", ints({0, 2})}}, {3, 5, 4});
+  one("aten.select.int", {3, 5, 4}, {{"dim", std::int64_t{1}}, {"index", std::int64_t{-2}}}, {3, 4});
+  one("aten.slice", {3, 9, 4},
+      {{"dim", std::int64_t{1}}, {"start", std::int64_t{2}}, {"end", std::int64_t{-1}},
+       {"step", std::int64_t{2}}},
+      {3, 3, 4});
+  one("aten.narrow", {3, 9},
+      {{"dim", std::int64_t{1}}, {"start", std::int64_t{2}}, {"length", std::int64_t{4}}}, {3, 4});
+  one("aten.unfold", {2, 10},
+      {{"dimension", std::int64_t{1}}, {"size", std::int64_t{4}}, {"step", std::int64_t{3}}},
+      {2, 3, 4});
+  one("aten.pad", {2, 3, 4}, {{"mode", std::string("constant")}, {"pad", ints({1, 2, -1, 0})}, {"value", 0.5}},
+      {2, 2, 7});
+  one("aten.roll", {4, 5, 2}, {{"dims", ints({0, 1})}, {"shifts", ints({1, -2})}}, {4, 5, 2});
+  one("aten.tril", {2, 4, 5}, {{"diagonal", std::int64_t{1}}}, {2, 4, 5});
+  one("aten.triu", {2, 4, 5}, {{"diagonal", std::int64_t{0}}}, {2, 4, 5});
+  agree(*device_,
+        task_of({{2, 3, 4}, {2, 1, 4}}, {{"aten.cat", {0, 1}, {{"dim", std::int64_t{1}}}, {2}}},
+                {{2, 4, 4}}),
+        "cat");
+  agree(*device_,
+        task_of({{2, 3}, {2, 3}}, {{"aten.stack", {0, 1}, {{"dim", std::int64_t{1}}}, {2}}},
+                {{2, 2, 3}}),
+        "stack");
+}
+
+TEST_F(GpuReference, ScansAndPositionsAgree) {
+  for (const char* op : {"aten.cumsum", "aten.cumprod"}) {
+    agree(*device_, unary(op, {{"dim", std::int64_t{1}}}, {35, 70}), op);
+    agree(*device_, unary(op, {{"dim", std::int64_t{0}}}, {35, 6}), op);
+  }
+  for (const char* op : {"aten.argmax", "aten.argmin"}) {
+    Task task = task_of({{5, 40, 3}}, {{op, {0}, {{"dim", std::int64_t{1}}}, {1}}}, {{5, 3}});
+    task.graph.values[1].dtype = DType::I64;
+    agree(*device_, task, op);
+  }
+}
+
+TEST_F(GpuReference, AttentionAndEinsumAgree) {
+  const auto attend = [&](bool causal) {
+    return task_of({{2, 3, 6, 8}, {2, 3, 9, 8}, {2, 3, 9, 5}},
+                   {{"aten.scaled_dot_product_attention", {0, 1, 2}, {{"is_causal", causal}}, {3}}},
+                   {{2, 3, 6, 5}});
+  };
+  agree(*device_, attend(false), "attention");
+  agree(*device_, attend(true), "causal attention");
+  agree(*device_,
+        task_of({{2, 3, 4, 5}, {5, 7}},
+                {{"aten.einsum", {0, 1}, {{"equation", std::string("bijl,lk->bijk")}}, {2}}},
+                {{2, 3, 4, 7}}),
+        "einsum product");
+  agree(*device_,
+        task_of({{2, 3, 4}, {2, 4, 5}, {3, 5}},
+                {{"aten.einsum", {0, 1, 2}, {{"equation", std::string("bij,bjk,ik->bi")}}, {3}}},
+                {{2, 3}}),
+        "einsum of three");
+}
+
+TEST_F(GpuReference, RecurrencesAgree) {
+  const auto layers = [&](const char* op, std::int64_t gates, std::size_t states, bool both) {
+    const std::int64_t width = 4, directions = both ? 2 : 1;
+    std::vector<Shape> inputs{{3, 2, 5}};
+    for (std::size_t s = 0; s < states; ++s) inputs.push_back({2 * directions, 2, width});
+    for (std::int64_t layer = 0; layer < 2; ++layer) {
+      for (std::int64_t d = 0; d < directions; ++d) {
+        inputs.push_back({gates * width, layer == 0 ? 5 : width * directions});
+        inputs.push_back({gates * width, width});
+        inputs.push_back({gates * width});
+        inputs.push_back({gates * width});
+      }
+    }
+    std::vector<ValueId> ids;
+    for (std::size_t i = 0; i < inputs.size(); ++i) ids.push_back(static_cast<ValueId>(i));
+    Task task = task_of(inputs, {}, {});
+    std::vector<ValueId> made;
+    for (std::size_t o = 0; o <= states; ++o) {
+      const Shape shape = o == 0 ? Shape{3, 2, width * directions} : Shape{2 * directions, 2, width};
+      task.graph.values.push_back(scene::value(fmt::format("y{}", o), shape, Role::Output));
+      made.push_back(static_cast<ValueId>(task.graph.values.size()) - 1);
+    }
+    task.graph.nodes = {{op, ids,
+                         {{"num_layers", std::int64_t{2}}, {"bidirectional", both},
+                          {"batch_first", false}, {"has_biases", true}},
+                         made}};
+    task.graph.outputs = made;
+    agree(*device_, task, op, {Family::AsDrawn, Family::Normal, Family::Spiky});
+  };
+  layers("aten.lstm.input", 4, 2, false);
+  layers("aten.gru.input", 3, 1, true);
+  layers("aten.rnn_tanh.input", 1, 1, false);
 }
 
 }  // namespace

@@ -191,15 +191,18 @@ Result<Outputs> einsum(const Call& call) {
                    double v = 0, c = 0, e = 0;
                    for (std::size_t i = 0; i < terms; ++i) {
                      double product = 1, most = 1;
+                     bool exact = true;
                      for (std::size_t t = 0; t < operands.size(); ++t) {
                        const auto from = static_cast<std::size_t>(at[t]);
                        const double x = operands[t].tensor->value[from];
                        product *= x;
-                       most *= std::fabs(x) + operands[t].tensor->bound_at(from);
+                       const double bound = operands[t].tensor->bound_at(from);
+                       most *= std::fabs(x) + bound;
+                       exact = exact && bound == 0;
                      }
                      v += product;
                      c += std::fabs(product);
-                     e += most - std::fabs(product);
+                     if (!exact) e += most - std::fabs(product);
                      for (std::size_t d = inner.size(); d-- > 0;) {
                        const bool wrap = ++index[d] == inner[d];
                        const std::int64_t step = wrap ? 1 - inner[d] : 1;

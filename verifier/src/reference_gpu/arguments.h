@@ -135,6 +135,75 @@ struct PoolArguments {
   int average, adaptive, include_padding, few_valued;
 };
 
+/// A copy of `in` (strided over `shape`) to strided places of the output.
+struct PlaceArguments {
+  unsigned long long n;
+  long long shape[kMaxRank];
+  Operand in;
+  long long out_offset, out_stride[kMaxRank];
+  unsigned long long out_v, out_e;
+  int rank, pad;
+};
+
+/// Matrices: (row, column) with column - row beyond `diagonal` get `fill`. out may be x.
+struct TriangleArguments {
+  Operand x;  // contiguous
+  unsigned long long n;
+  long long rows, columns, diagonal;
+  double fill;
+  unsigned long long out_v, out_e;
+  int lower, pad;
+};
+
+/// Rows of `table` [rows, width] by integer index (negative ones count from the end).
+struct TakeArguments {
+  Operand table, index;  // contiguous
+  unsigned long long n, rows, width, out_v, out_e;
+};
+
+/// Running sums or products along x seen as [outer, length, inner], contiguous.
+struct ScanArguments {
+  Operand x;
+  unsigned long long outer, length, inner, out_v, out_e;
+  int product, integer, few_valued, pad;
+};
+
+/// Position of the extremum of x seen as [outer, reduced, inner], contiguous.
+struct PositionArguments {
+  Operand x;
+  unsigned long long outer, reduced, inner, out_v, out_e;
+  int largest, pad;
+};
+
+constexpr int kMaxTerms = 4;
+constexpr int kMaxLetters = 8;
+/// Sum over the inner letters of the product of the operands; letters of the result come first.
+struct EinsumArguments {
+  Operand in[kMaxTerms];
+  long long stride[kMaxTerms][kMaxLetters];
+  long long extent[kMaxLetters];
+  unsigned long long n, terms, out_v, out_e;
+  double factor, bound_terms;
+  OutputType type;
+  int operands, letters, kept, pad;
+};
+
+/// x [rows, k] w^T [k, n] + bias, errors of x as independent ones (the CPU's recurrences.cpp).
+struct ProjectArguments {
+  Operand x, w, bias;
+  unsigned long long rows, n, k, out_v, out_e;
+  double factor, bias_factor;
+};
+/// One step of a recurrent cell. `input` and `hidden` are [batch, gates * width].
+struct CellArguments {
+  unsigned long long input_v, input_e, hidden_v, hidden_e;
+  unsigned long long h_v, h_e, c_v, c_e;  // state, updated; c is 0 where the cell has none
+  unsigned long long y_v, y_e;            // row b at y + b * line
+  unsigned long long batch, width, line;
+  int cell, pad;
+};
+enum CellKind : int { kLstmCell = 0, kGruCell, kTanhCell, kReluCell };
+
 struct CompareArguments {
   Operand got;  // contiguous from its offset
   unsigned long long n, v, e, c;
@@ -178,6 +247,7 @@ enum Function : int {
   kHardsigmoid,
   kHardswish,
   kLogSigmoid,
+  kNot,   // of a truth value
   kRoot,  // of what cannot be negative
   kGeluErf,
   kGeluTanh,
@@ -198,6 +268,9 @@ enum Function : int {
   kSmoothL1,  // p0 beta
   kHuber,     // p0 delta
   kKl,
+  kEqual,
+  kChoose,      // b a truth value: p0 where it holds, else a
+  kDropout,     // b uniform: p0 probability
   kLogSumExp,   // a the maximum, b the sum of exponentials
   kAddProduct,  // beta * a + alpha * product b: p0 beta, p1 alpha, p2 g (see contractions)
 };

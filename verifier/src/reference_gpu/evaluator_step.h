@@ -42,6 +42,7 @@ struct Evaluator::Step {
   Status map(Function function, const std::array<double, 4>& p, const Pair& in,
              const OutputType& type, DeviceTensor& out,
              const std::array<double, 2>& scalars = {NAN, NAN});
+  Result<DeviceTensor> masked(std::string_view name);
   Result<DeviceTensor> view(std::string_view name);
   // reduce.cpp
   Result<Totals> totals(const DeviceTensor& x, const Grouped& g, TotalsMode mode,
@@ -55,6 +56,8 @@ struct Evaluator::Step {
                                                    const std::vector<bool>& reduced);
   Result<DeviceTensor> row_reduction(std::string_view name);
   Result<DeviceTensor> softmax(bool log);
+  Result<DeviceTensor> softmax_of(const DeviceTensor& in, std::size_t dim, bool log,
+                                  const OutputType& type);
   Result<DeviceTensor> normalize(std::string_view name);
   /// max and min: of everything, along a dimension (values), or of two tensors.
   Result<DeviceTensor> max_or_min(bool largest);
@@ -69,6 +72,27 @@ struct Evaluator::Step {
   Result<Totals> channel_totals(const DeviceTensor& x, TotalsMode mode,
                                 const std::shared_ptr<Block>& centre);
   Result<Results> batch_norm();
+  // index.cpp
+  Result<std::optional<DeviceTensor>> index_view(std::string_view name);
+  Result<Results> split();
+  /// Copies x to out, its first element to `offset`, along out's strides.
+  Status place(const DeviceTensor& x, DeviceTensor& out, std::int64_t offset);
+  Result<DeviceTensor> filled(double value);
+  Result<DeviceTensor> join(bool stack);
+  Result<DeviceTensor> pad();
+  Result<DeviceTensor> roll();
+  Result<DeviceTensor> triangle(const DeviceTensor& from, bool lower, std::int64_t diagonal,
+                                double fill);
+  Result<DeviceTensor> take();
+  Result<DeviceTensor> scan(bool product);
+  Result<DeviceTensor> position(bool largest);
+  // attention.cpp
+  Result<DeviceTensor> attention();
+  Result<DeviceTensor> einsum();
+  // recurrence.cpp
+  Status project(const DeviceTensor& x, const DeviceTensor& w,
+                 const std::optional<DeviceTensor>& bias, DeviceTensor& out);
+  Result<Results> recurrence(std::string_view name);
   // window.cpp
   Result<DeviceTensor> convolution(bool transposed);
   Result<DeviceTensor> pool(std::string_view name);

@@ -82,6 +82,7 @@ __device__ Num apply(int function, Num a, Num b, const double* p) {
     case kHardsigmoid: return hardsigmoid(a);
     case kHardswish: return hardswish(a);
     case kLogSigmoid: return log_sigmoid(a);
+    case kNot: return {a.v == 0 ? 1.0 : 0.0, a.e > 0 ? kInf : 0};
     case kRoot: return sqrt_nonnegative(a);
     case kGeluErf: return gelu_erf(a);
     case kGeluTanh: return gelu_tanh(a);
@@ -102,6 +103,22 @@ __device__ Num apply(int function, Num a, Num b, const double* p) {
     case kSmoothL1: return smooth_l1_term(a, b, p[0]);
     case kHuber: return huber_term(a, b, p[0]);
     case kKl: return kl_term(a, b);
+    case kEqual: {  // closer than their errors: in doubt
+      const double e = a.e + b.e;
+      const bool certain = e == 0 || is_nan(a.v) || is_nan(b.v) || magnitude(a.v - b.v) > e;
+      return {a.v == b.v ? 1.0 : 0.0, certain ? 0 : kInf};
+    }
+    case kChoose: {
+      const Num yes = constant(p[0]);
+      const Num chosen = b.v != 0 ? yes : a;
+      if (b.e == 0) return chosen;
+      return {chosen.v, larger(yes.e, a.e) + magnitude(yes.v - a.v)};
+    }
+    case kDropout: {
+      const double threshold = static_cast<double>(static_cast<float>(p[0]));
+      if (in_doubt(b) && magnitude(b.v - threshold) <= b.e) return {a.v, kInf};
+      return b.v >= threshold ? a * (constant(1) / (constant(1) - constant(p[0]))) : Num{0, 0};
+    }
     case kLogSumExp: return is_finite(a.v) ? a + log(b) : Num{a.v, 0};
     case kAddProduct: {  // b is the product; a may start its accumulator
       const Num scaled = p[1] == 1 ? b : constant(p[1]) * b;

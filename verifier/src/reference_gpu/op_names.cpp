@@ -7,6 +7,7 @@
 namespace kw::verify::gpu {
 
 std::string_view base_name(std::string_view op) {
+  if (op.starts_with("kw.")) return op.substr(3);
   if (!op.starts_with("aten.")) return op;
   op.remove_prefix(5);
   op = op.substr(0, op.find('.'));
@@ -49,6 +50,8 @@ std::optional<Function> pointwise_function(std::string_view name) {
       {"hardsigmoid", kHardsigmoid},
       {"hardswish", kHardswish},
       {"log_sigmoid", kLogSigmoid},
+      {"logical_not", kNot},
+      {"eq", kEqual},
       {"gelu", kGeluErf},
       {"leaky_relu", kLeakyRelu},
       {"elu", kElu},

@@ -41,7 +41,7 @@ class Follow {
     if (const int view = through_view(in, d); view != kMixed) return view;
     if (is_row_reduction(name_)) return through_reduction(in, d);
     if (name_ == "softmax" || name_ == "log_softmax" || name_ == "_softmax" ||
-        name_ == "_log_softmax" || name_ == "cumsum") {
+        name_ == "_log_softmax" || name_ == "cumsum" || name_ == "cumprod") {
       const auto dims = dims_of(node_, "dim", in.size());
       return dims && dims->size() == 1 && (*dims)[0] != d ? d : kMixed;
     }
@@ -49,6 +49,23 @@ class Follow {
       if (index != 0) return kWhole;
       const auto tail = attr_ints(node_, "normalized_shape");
       return tail && d < static_cast<int>(in.size() - tail->size()) ? d : kMixed;
+    }
+    if (name_ == "masked_fill" || name_ == "dropout") return broadcast(in, d);
+    if (name_ == "argmax" || name_ == "argmin") return through_reduction(in, d);
+    if (name_ == "flip") {
+      const auto dims = dims_of(node_, "dims", in.size());
+      return dims && std::find(dims->begin(), dims->end(), d) == dims->end() ? d : kMixed;
+    }
+    if (name_ == "tril" || name_ == "triu") return d + 2 < static_cast<int>(in.size()) ? d : kMixed;
+    if (name_ == "cat" || name_ == "narrow" || name_ == "slice" || name_ == "select") {
+      const auto dims = dims_of(node_, "dim", in.size());
+      if (!dims || dims->size() != 1) return kMixed;
+      const int along = static_cast<int>((*dims)[0]);
+      if (name_ == "select") return d < along ? d : d + 1;
+      return d != along ? d : kMixed;
+    }
+    if (name_ == "scaled_dot_product_attention") {
+      return index < 3 && in.size() == out_.size() && d + 2 < static_cast<int>(in.size()) ? d : kMixed;
     }
     if (is_convolution(name_)) return index != 0 ? kWhole : d == 0 ? 0 : kMixed;
     if (is_pool(name_)) return d + (name_[name_.find("pool") + 4] - '0') < static_cast<int>(in.size()) ? d : kMixed;

@@ -203,12 +203,39 @@ Result<DeviceTensor> Evaluator::Step::view(std::string_view name) {
   return x;
 }
 
+/// masked_fill by a number; kw.dropout, whose mask is drawn; aten.dropout where it is the identity.
+Result<DeviceTensor> Evaluator::Step::masked(std::string_view name) {
+  const bool drawn = node->op == "kw.dropout";
+  if (name == "dropout" && !drawn) {
+    KW_ASSIGN(const bool train, attr_bool_or(*node, "train", false));
+    KW_ASSIGN(const double p, attr_number_or(*node, "p", 0.5));
+    if (train && p > 0) return fail(Errc::Unsupported, "live dropout draws a random mask");
+    return *inputs[0];
+  }
+  if (inputs.size() != 2 || !inputs[1]) return fail(Errc::Unsupported, "a tensor as value");
+  KW_ASSIGN(const double p, attr_number(*node, drawn ? "p" : "value"));
+  if (drawn && p == 1) return filled(0);
+  KW_ASSIGN(DeviceTensor out, self.make(out_shape(), true));
+  KW_RETURN_IF_ERROR(map(drawn ? kDropout : kChoose, {p, 0, 0, 0}, {inputs[0], inputs[1]},
+                         drawn ? out_type() : exact_output(), out));
+  return out;
+}
+
 Result<Evaluator::Step::Results> Evaluator::Step::evaluate() {
   const std::string_view name = base_name(node->op);
+  if (name == "zeros" || name == "zeros_like" || name == "new_zeros" || name == "ones" ||
+      name == "ones_like" || name == "new_ones") {
+    KW_ASSIGN(DeviceTensor only, filled(name.find("one") != std::string_view::npos ? 1 : 0));
+    return Results{std::move(only)};
+  }
   if (inputs.empty() || (!inputs[0] && !has_attr(*node, "self"))) {
     return fail(Errc::Unsupported, "no tensor argument");
   }
   if (name == "_native_batch_norm_legit_functional" || name == "batch_norm") return batch_norm();
+  if (name == "split" || name == "split_with_sizes" || name == "chunk") return split();
+  if (name == "lstm" || name == "gru" || name == "rnn_tanh" || name == "rnn_relu") {
+    return recurrence(name);
+  }
   KW_ASSIGN(DeviceTensor only, evaluate_one());
   Results out(node->outputs.size());
   out[0] = std::move(only);
@@ -217,6 +244,9 @@ Result<Evaluator::Step::Results> Evaluator::Step::evaluate() {
 
 Result<DeviceTensor> Evaluator::Step::evaluate_one() {
   const std::string_view name = base_name(node->op);
+  if (name == "bitwise_not" && graph->value(node->inputs[0]).dtype == DType::Bool) {
+    return pointwise(kNot);
+  }
   if (name == "max" || name == "min") return max_or_min(name == "max");
   if (const auto function = pointwise_function(name)) {
     if (is_loss(name)) {
@@ -238,6 +268,21 @@ Result<DeviceTensor> Evaluator::Step::evaluate_one() {
     return convolution(flag || name.starts_with("conv_transpose"));
   }
   if (is_pool(name)) return pool(name);
+  if (name == "cat" || name == "stack") return join(name == "stack");
+  if (name == "pad" || name == "constant_pad_nd") return pad();
+  if (name == "roll") return roll();
+  if (name == "tril" || name == "triu") {
+    KW_ASSIGN(const std::int64_t diagonal, attr_int_or(*node, "diagonal", 0));
+    return triangle(*inputs[0], name == "tril", diagonal, 0);
+  }
+  if (name == "embedding" || name == "index") return take();
+  if (name == "cumsum" || name == "cumprod") return scan(name == "cumprod");
+  if (name == "argmax" || name == "argmin") return position(name == "argmax");
+  if (name == "scaled_dot_product_attention") return attention();
+  if (name == "einsum") return einsum();
+  if (name == "masked_fill" || name == "dropout") return masked(name);
+  KW_ASSIGN(std::optional<DeviceTensor> moved, index_view(name));
+  if (moved) return std::move(*moved);
   return view(name);
 }
 

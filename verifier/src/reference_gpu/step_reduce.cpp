@@ -208,8 +208,13 @@ Result<DeviceTensor> Evaluator::Step::softmax(bool log) {
   const auto rank = static_cast<std::int64_t>(in.shape.size());
   const std::int64_t dim = raw < 0 ? raw + rank : raw;
   if (dim < 0 || dim >= rank) return fail(Errc::InvalidArgument, "dim {}", raw);
+  return softmax_of(in, static_cast<std::size_t>(dim), log, out_type());
+}
+
+Result<DeviceTensor> Evaluator::Step::softmax_of(const DeviceTensor& in, std::size_t dim, bool log,
+                                                 const OutputType& type) {
   std::vector<bool> mask(in.shape.size(), false);
-  mask[static_cast<std::size_t>(dim)] = true;
+  mask[dim] = true;
   KW_ASSIGN(const auto moved, grouped(in, mask));
   const auto& [x, g] = moved;
   const Shape groups{static_cast<std::int64_t>(g.outer * g.inner)};
@@ -217,7 +222,7 @@ Result<DeviceTensor> Evaluator::Step::softmax(bool log) {
   KW_ASSIGN(const Totals t, totals(x, g, kExponential, top.v));
   KW_ASSIGN(const DeviceTensor sum,
             finish(t, groups, 0, static_cast<double>(g.reduced), nullptr, 0, exact_output()));
-  KW_ASSIGN(DeviceTensor out, self.make(out_shape(), true));
+  KW_ASSIGN(DeviceTensor out, self.make(in.shape, true));
   SoftmaxArguments s{};
   s.x = operand(x);
   s.n = out.size();
@@ -225,7 +230,7 @@ Result<DeviceTensor> Evaluator::Step::softmax(bool log) {
   s.maximum_v = top.v->address(), s.maximum_e = top.e->address();
   s.sum_v = sum.v->address(), s.sum_e = sum.e->address();
   s.out_v = out.v->address(), s.out_e = out.e->address();
-  s.type = out_type();
+  s.type = type;
   s.log = log ? 1 : 0;
   if (s.n > 0) KW_RETURN_IF_ERROR(self.device_.launch("kw_softmax", grid_for(s.n), 256, s));
   return out;
