@@ -40,10 +40,10 @@ std::byte* checked_bytes(Warp& warp, const Ins* ins, unsigned lane, std::uint64_
 
 /// What checked_bytes() would return, if that is quick to tell; nullptr: ask it. Marks nothing.
 inline std::byte* quick_bytes(Warp& w, const Ins* ins, std::uint64_t address, std::uint32_t bytes,
-                              std::uint32_t space, bool write, bool read) {
+                              std::uint32_t space, bool write, bool read, bool watched) {
   constexpr std::uint32_t kGlobal = 0, kShared = 1;  // kw::ptxvm::Space
   const Region* r = space == kShared ? &w.shared : w.region_cache[ins->cache];
-  if (space > kShared || r == nullptr || w.watched) return nullptr;
+  if (space > kShared || r == nullptr || watched) return nullptr;
   static_assert(kGlobal == 0);
   const std::uint64_t offset = address - r->lo, size = r->hi - r->lo;
   if (size < bytes || offset > size - bytes || (address & (bytes - 1)) != 0 ||

@@ -23,12 +23,14 @@ RacePlan plan_races(const LoweredKernel& kernel) {
     const Instruction& in = *kernel.sources[ins.source];
     const std::string& base = in.base();
     const bool access = name.starts_with("$ld.global") || name.starts_with("$ld.shared") ||
-                        name.starts_with("$st.") || name.starts_with("$atom");
+                        name.starts_with("$st.") || name.starts_with("$atom") ||
+                        name == "$cp.async";
     if (access) {
       const AccessBits bits{ins.y};
       const auto size = static_cast<std::uint32_t>(__builtin_ctz(bits.bytes() * bits.count()));
       const auto space = static_cast<Space>(bits.space());
-      if (space != Space::Global) plan.shared_shift = std::min(plan.shared_shift, size);
+      const bool copy = name == "$cp.async";  // from global to shared memory
+      if (space != Space::Global || copy) plan.shared_shift = std::min(plan.shared_shift, size);
       if (space != Space::Shared) plan.global_shift = std::min(plan.global_shift, size);
       if ((bits.bits & (AccessBits::kAcquire | AccessBits::kRelease)) != 0) {
         plan.fences = true;

@@ -29,7 +29,7 @@ void Touch::find(std::uint32_t bytes, std::uint32_t shift) {
   shared = false;
   std::array<std::uint32_t, 8 * kLanes> numbers;  // rows
   std::size_t count = 0;
-  const std::uint32_t granules = bytes >> shift;
+  const std::uint32_t granules = std::max(1u, bytes >> shift);
   for (const std::uint32_t at : offset) {
     if (at == kIdle) continue;
     const std::uint32_t first = (at >> shift) / kRowGranules,

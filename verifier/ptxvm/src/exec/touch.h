@@ -39,7 +39,9 @@ struct Touch {
 /// One host thread's shapes. Handlers read the tables; nullptr: not known yet.
 class TouchPatterns {
  public:
-  static constexpr unsigned kWays = kChunkRows;  // by the row in which the access begins
+  // By where in a chunk the access begins, and by whether it is one to shared memory (cp.async makes
+  // two).
+  static constexpr unsigned kWays = 2 * kChunkGranules;
 
   explicit TouchPatterns(std::size_t instructions);
 

@@ -8,6 +8,7 @@
 #include "exec/control.h"
 #include "exec/operands.h"
 #include "handlers/families.h"
+#include "handlers/race_windows.h"
 
 namespace kw::ptxvm {
 namespace {
@@ -15,11 +16,35 @@ namespace {
 constexpr auto kGlobal = static_cast<std::uint32_t>(Space::Global);
 constexpr auto kShared = static_cast<std::uint32_t>(Space::Shared);
 
+// Whether both sides of the copies are in order, and recorded.
+bool watch_copies(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
+  if (w.in_flight != nullptr) {  // other copies
+    std::uint32_t any = 0;
+    for (std::uint32_t left = lanes; left != 0; left &= left - 1) {
+      const std::uint64_t at = copy.to[__builtin_ctz(left)];
+      if (w.shared.hi < copy.bytes || at > w.shared.hi - copy.bytes) return false;
+      for (std::uint64_t g = 0; g < copy.bytes; g += 4) any |= w.in_flight[(at + g) / 4];
+    }
+    if (any != 0) return false;
+  }
+  for (std::uint32_t left = lanes; left != 0; left &= left - 1) {
+    if (copy.source_bytes[__builtin_ctz(left)] != copy.bytes) return false;
+  }
+  const Region* from = w.region_cache[copy.ins->cache];
+  return from != nullptr &&
+         baseline::watch_lanes<true>(w, copy.ins, w.shared, copy.to, lanes, copy.bytes) &&
+         baseline::watch_lanes<false>(w, copy.ins, *from, copy.from, lanes, copy.bytes);
+}
+
 void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
+  if (w.block->async.on()) {
+    for (std::uint32_t left = lanes; left != 0; left &= left - 1)
+      w.block->async.landed(copy.to[__builtin_ctz(left)], copy.bytes);
+  }
+  const bool watched = w.watched && !watch_copies(w, copy, lanes);
   for (std::uint32_t left = lanes; left != 0; left &= left - 1) {
     const auto l = static_cast<unsigned>(__builtin_ctz(left));
-    if (w.block->async.on()) w.block->async.landed(copy.to[l], copy.bytes);
-    std::byte* to = quick_bytes(w, copy.ins, copy.to[l], copy.bytes, kShared, true, false);
+    std::byte* to = quick_bytes(w, copy.ins, copy.to[l], copy.bytes, kShared, true, false, watched);
     if (to == nullptr) {
       to = checked_bytes(w, copy.ins, l, copy.to[l], copy.bytes, kShared, AccessKind::Write);
       if (to == nullptr) continue;
@@ -31,7 +56,7 @@ void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
       // The source is aligned to the whole copy, even where less is taken (PTX ISA, "cp.async").
       const std::byte* from = nullptr;
       if (used == copy.bytes)
-        from = quick_bytes(w, copy.ins, copy.from[l], used, kGlobal, false, true);
+        from = quick_bytes(w, copy.ins, copy.from[l], used, kGlobal, false, true, watched);
       if (from == nullptr)
         from = checked_bytes(w, copy.ins, l, copy.from[l], used, kGlobal, AccessKind::Read);
       if (from == nullptr) continue;
@@ -66,6 +91,9 @@ void complete(Warp& w, std::uint32_t lanes, std::uint32_t keep, bool uncommitted
 
 // What the checks have to know when a copy is issued.
 void watch(Warp& w, const Ins* ins, AsyncCopy& copy) {
+  // The copy may write at any time from now on; its write is recorded when it is waited for.
+  const bool in_order =
+      baseline::watch_lanes<true>(w, ins, w.shared, copy.to, w.mask, copy.bytes, /*record=*/false);
   for (std::uint32_t left = w.mask; left != 0; left &= left - 1) {
     const auto l = static_cast<unsigned>(__builtin_ctz(left));
     if (w.block->async.on()) {
@@ -76,8 +104,8 @@ void watch(Warp& w, const Ins* ins, AsyncCopy& copy) {
                                 ? 0
                                 : fingerprint(from->host + (copy.from[l] - from->lo), used);
     }
-    // The copy may write at any time from now on; its write is recorded when it is waited for.
-    if (w.races != nullptr && copy.to[l] <= w.shared.hi && w.shared.hi - copy.to[l] >= copy.bytes) {
+    if (!in_order && w.races != nullptr && copy.to[l] <= w.shared.hi &&
+        w.shared.hi - copy.to[l] >= copy.bytes) {
       w.block->races->note(w, {ins, l, Space::Shared, &w.shared, copy.to[l], copy.bytes,
                                AccessKind::Write, nullptr, false});
     }

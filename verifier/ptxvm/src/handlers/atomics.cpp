@@ -35,7 +35,8 @@ const Ins* atomic(Warp& w, const Ins* ins) {
     const auto l =
         static_cast<unsigned>(w.reverse_lanes ? 31 - __builtin_clz(m) : __builtin_ctz(m));
     m &= ~(1u << l);
-    std::byte* host = quick_bytes(w, ins, w.address[l], sizeof(T), access.space(), true, true);
+    std::byte* host =
+        quick_bytes(w, ins, w.address[l], sizeof(T), access.space(), true, true, w.watched);
     if (host == nullptr) {
       host =
           checked_bytes(w, ins, l, w.address[l], sizeof(T), access.space(), AccessKind::ReadWrite);

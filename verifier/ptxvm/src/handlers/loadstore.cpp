@@ -172,7 +172,8 @@ __attribute__((noinline)) bool watch_window(Warp& w, const Ins* ins, const T* at
   const u64 granule = (s.lo - r.lo) >> shift;
   auto chunk = static_cast<std::size_t>(granule / kChunkGranules);
   const Touch& touch = s.contiguous ? contiguous_touch(k, log2 - shift, granule)
-                                    : find_touch(k, ins, w.mask, at, s.lo, r.lo, 1u << log2, shift);
+                                    : find_touch(k, ins, w.mask, at, s.lo, r.lo, 1u << log2, shift,
+                                               shared);
   return watch_touch<store>(race_clock(k, shared, ins->source), shadow, chunk, touch);
 }
 

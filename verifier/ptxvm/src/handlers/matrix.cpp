@@ -2,6 +2,7 @@
 
 #include "exec/access.h"
 #include "handlers/fragments.h"
+#include "handlers/race_windows.h"
 
 namespace kw::ptxvm::KW_ISA {
 namespace {
@@ -33,9 +34,28 @@ struct TF32 {  // the low 13 bits are ignored
 // if transposed, y: access bits, extra: the registers.
 constexpr u32 kSharedSpace = 1;  // kw::ptxvm::Space::Shared
 
-std::byte* matrix_row(Warp& w, const Ins* ins, unsigned lane, bool store) {
+// Whether the rows' accesses to shared memory are in order, and recorded; else they are checked one
+// by one.
+template <bool store>
+bool watch_rows(Warp& w, const Ins* ins) {
+  if (!w.watched) return true;
+  if (AccessBits{ins->y}.space() != kSharedSpace) return false;
+  const u32 rows = ins->x == 4 ? kFullMask : (1u << (8 * ins->x)) - 1;
+  if (w.in_flight != nullptr) {
+    u32 any = 0;
+    for (u32 m = rows; m != 0; m &= m - 1) {
+      const u64 at = w.address[__builtin_ctz(m)];
+      if (w.shared.hi < 16 || at > w.shared.hi - 16) return false;
+      for (u64 g = 0; g < 4; ++g) any |= w.in_flight[at / 4 + g];
+    }
+    if (any != 0) return false;
+  }
+  return watch_lanes<store>(w, ins, w.shared, w.address, rows, 16);
+}
+
+std::byte* matrix_row(Warp& w, const Ins* ins, unsigned lane, bool store, bool watched) {
   const u64 address = w.address[lane];
-  if (AccessBits{ins->y}.space() == kSharedSpace && !w.watched && w.shared.hi >= 16 &&
+  if (AccessBits{ins->y}.space() == kSharedSpace && !watched && w.shared.hi >= 16 &&
       address <= w.shared.hi - 16 && address % 16 == 0) {
     u8* m = w.shared.initialised + address;
     u64 first, second;
@@ -75,10 +95,11 @@ const Ins* load_matrix(Warp& w, const Ins* ins) {
   if (incomplete(w, ins, &next)) return next;
   row_addresses(w, ins);
   if (w.count_memory) count_rows(w, ins);
+  const bool watched = !watch_rows<false>(w, ins);
   for (unsigned j = 0; j < ins->x; ++j) {
     alignas(16) u16 m[8][8];
     for (unsigned r = 0; r < 8; ++r) {
-      const std::byte* row = matrix_row(w, ins, 8 * j + r, false);
+      const std::byte* row = matrix_row(w, ins, 8 * j + r, false, watched);
       if (row != nullptr)
         std::memcpy(m[r], row, 16);
       else
@@ -101,10 +122,11 @@ const Ins* store_matrix(Warp& w, const Ins* ins) {
   if (incomplete(w, ins, &next)) return next;
   row_addresses(w, ins);
   if (w.count_memory) count_rows(w, ins);
+  const bool watched = !watch_rows<true>(w, ins);
   for (unsigned j = 0; j < ins->x; ++j) {
     const u16* s = reg<const u16>(w, w.extra[ins->extra + j]);
     for (unsigned r = 0; r < 8; ++r) {
-      std::byte* row = matrix_row(w, ins, 8 * j + r, true);
+      std::byte* row = matrix_row(w, ins, 8 * j + r, true, watched);
       if (row == nullptr) continue;
       u16 out[8];
       for (unsigned c = 0; c < 8; ++c) out[c] = ins->z == 0 ? s[8 * r + c] : s[8 * c + r];

@@ -200,10 +200,11 @@ inline void keep_rows(const RaceClock& k, Shadow& s, std::size_t chunk, const To
   }
 }
 
-/// Holds the access against the record from chunk `first` on, and adds it. False: nothing was
-/// added, the slow path must look.
+/// Holds the access against the record from chunk `first` on, and adds it if it is to be recorded.
+/// False: nothing was added, the slow path must look.
 template <bool store>
-inline bool watch_touch(const RaceClock& k, Shadow& s, std::size_t first, const Touch& touch) {
+inline bool watch_touch(const RaceClock& k, Shadow& s, std::size_t first, const Touch& touch,
+                        bool record = true) {
   if (touch.parts == 0 || (store && touch.shared)) return false;
   for (unsigned i = 0; i < touch.parts; ++i) {
     const Touch::Part& p = touch.part[i];
@@ -219,6 +220,7 @@ inline bool watch_touch(const RaceClock& k, Shadow& s, std::size_t first, const 
     if (!c.is_spread) spread(s, chunk, k.dead);
     if (KW_UNLIKELY(!check_rows<store>(k, s, chunk, touch, p))) return false;
   }
+  if (!record) return true;
   for (unsigned i = 0; i < touch.parts; ++i) {
     const Touch::Part& p = touch.part[i];
     const std::size_t chunk = first + p.chunk;
@@ -245,11 +247,11 @@ inline const Touch& contiguous_touch(const WarpRaces& k, unsigned log2, u64 gran
 /// The shape of an access of `bytes` per lane, of which `lowest` is the lowest address.
 template <class T>
 inline const Touch& find_touch(const WarpRaces& k, const Ins* ins, u32 mask, const T* address,
-                               u64 lowest, u64 base, unsigned bytes, unsigned shift) {
+                               u64 lowest, u64 base, unsigned bytes, unsigned shift, bool shared) {
   const u64 granule = (lowest - base) >> shift;
   const auto begin = static_cast<T>(base + ((granule & ~u64{kChunkGranules - 1}) << shift));
-  const std::size_t index = std::size_t{ins->cache} * TouchPatterns::kWays +
-                            static_cast<std::size_t>(granule % kChunkGranules / kRowGranules);
+  const std::size_t index = (std::size_t{ins->cache} * 2 + (shared ? 1 : 0)) * kChunkGranules +
+                            static_cast<std::size_t>(granule % kChunkGranules);
   Touch* known = k.patterns->known[index];
   Touch& touch = known != nullptr ? *known : k.patterns->add_known(index);
   alignas(64) u32 offset[kLanes];
@@ -264,6 +266,34 @@ inline const Touch& find_touch(const WarpRaces& k, const Ins* ins, u32 mask, con
     touch.find(bytes, shift);
   }
   return touch;
+}
+
+/// Same for single accesses of `bytes` by the lanes of `mask`. True only if they also lie in the
+/// region, aligned.
+template <bool store>
+inline bool watch_lanes(Warp& w, const Ins* ins, const Region& r, const u64* address, u32 mask,
+                        unsigned bytes, bool record = true) {
+  u64 lo = ~u64{0}, hi = 0, bits = 0;
+  for (u32 m = mask; m != 0; m &= m - 1) {
+    const u64 at = address[__builtin_ctz(m)];
+    lo = at < lo ? at : lo;
+    hi = at > hi ? at : hi;
+    bits |= at;
+  }
+  const u64 size = r.hi - r.lo;
+  if (mask == 0 || size < bytes || lo < r.lo || hi - r.lo > size - bytes ||
+      (bits & (bytes - 1)) != 0)
+    return false;
+  if (w.races == nullptr) return true;
+  const WarpRaces& k = *w.races;
+  const bool shared = &r == &w.shared;
+  Shadow& shadow = shared ? *k.shared_shadow : k.global_shadows[&r - w.regions];
+  if (shadow.chunks == nullptr || hi - lo > u64{1} << 31) return false;
+  const unsigned shift = shared ? k.shared_shift : k.global_shift;
+  const Touch& touch = find_touch(k, ins, mask, address, lo, r.lo, bytes, shift, shared);
+  return watch_touch<store>(race_clock(k, shared, ins->source), shadow,
+                            static_cast<std::size_t>(((lo - r.lo) >> shift) / kChunkGranules),
+                            touch, record);
 }
 
 }  // namespace kw::ptxvm::KW_ISA
