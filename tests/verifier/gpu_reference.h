@@ -64,7 +64,8 @@ inline bool close(double a, double b, double tolerance) {
 inline void agree(Accelerator& device, const Task& task, const std::string& name,
                   const std::vector<Family>& families = {Family::AsDrawn, Family::Normal,
                                                          Family::Spiky, Family::NonFinite,
-                                                         Family::Huge, Family::Denormal}) {
+                                                         Family::Huge, Family::Denormal},
+                  double bound_tolerance = 1e-6) {
   for (const Family family : families) {
     const auto plan = plan_trial(task, "", family, kNoValue, 3);
     ASSERT_TRUE(plan) << plan.error().message;
@@ -101,7 +102,7 @@ inline void agree(Accelerator& device, const Task& task, const std::string& name
         const bool same_value = bound == reference::kUnjudged ||
                                 close(v[i], expected.value[i], 1e-9) ||
                                 std::fabs(v[i] - expected.value[i]) <= 1e-6 * bound;
-        if (same_value && close(e[i], bound, 1e-6)) continue;
+        if (same_value && close(e[i], bound, bound_tolerance)) continue;
         ++shown;
         ADD_FAILURE() << name << ", " << to_string(family) << " output " << o << " element " << i
                       << ": " << v[i] << " +- " << e[i] << " instead of " << expected.value[i]

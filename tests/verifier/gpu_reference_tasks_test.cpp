@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "kw/bench/tasks.h"
+#include "slices.h"
 #include "verifier/gpu_reference.h"
 
 namespace kw::verify::gpu {
@@ -20,7 +21,10 @@ TEST_F(GpuReference, EveryKernelBenchTaskAgrees) {
     if (number++ % std::max<std::size_t>(step, 1) != 0) continue;
     auto task = bench::find_task(name);
     ASSERT_TRUE(task) << task.error().message;
-    agree(*device_, *task, name, {Family::AsDrawn});
+    const Parts parts = split(task->graph);  // as at full size: a last full reduction is the CPU's
+    if (parts.reduction) task->graph = parts.head;
+    // Extrema keep the error of one of several near candidates: which one hangs on the order.
+    agree(*device_, *task, name, {Family::AsDrawn}, 0.02);
   }
 }
 
