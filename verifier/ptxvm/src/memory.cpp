@@ -146,6 +146,7 @@ Status Memory::set_initialised(std::uint64_t address, std::uint64_t size, bool i
   if (size != 0) {
     std::memset(in->initialised + (address - in->address), initialised ? 1 : 0,
                 static_cast<std::size_t>(size));
+    if (!initialised) state_->by_address.find(in->address)->second.complete = false;
   }
   return {};
 }
@@ -153,8 +154,13 @@ Status Memory::set_initialised(std::uint64_t address, std::uint64_t size, bool i
 bool Memory::is_initialised(std::uint64_t address, std::uint64_t size) const noexcept {
   const Allocation* in = find(address);
   if (in == nullptr || size > in->size || address - in->address > in->size - size) return size == 0;
+  // Launches ask this of every allocation.
+  Backing& backing = state_->by_address.find(in->address)->second;
+  if (backing.complete) return true;
   const std::uint8_t* begin = in->initialised + (address - in->address);
-  return std::memchr(begin, 0, static_cast<std::size_t>(size)) == nullptr;
+  const bool initialised = std::memchr(begin, 0, static_cast<std::size_t>(size)) == nullptr;
+  backing.complete = initialised && size == in->size;
+  return initialised;
 }
 
 Status Memory::set_read_only(std::uint64_t address, bool read_only) {

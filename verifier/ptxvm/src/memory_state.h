@@ -19,6 +19,7 @@ struct Backing {
   Allocation view;
   std::unique_ptr<std::byte, FreeBytes> bytes;
   std::unique_ptr<std::uint8_t[]> initialised;
+  bool complete = false;  // all of it was found initialised, and stays so
 };
 
 struct Memory::State {

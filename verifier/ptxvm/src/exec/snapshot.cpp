@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "memory_state.h"
+
 namespace kw::ptxvm {
 
 Snapshot::Snapshot(const Memory& memory) {
@@ -19,6 +21,7 @@ void Snapshot::restore(Memory& memory) const {
     if (a == nullptr) continue;
     std::copy(p.bytes.begin(), p.bytes.end(), a->bytes);
     std::copy(p.initialised.begin(), p.initialised.end(), a->initialised);
+    ModuleVariables::state(memory).by_address.find(a->address)->second.complete = false;
   }
 }
 

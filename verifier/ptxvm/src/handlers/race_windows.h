@@ -105,10 +105,10 @@ inline void keep_compact_read(const RaceClock& k, Chunk& c, const Touch::Part& p
 struct RowLanes {
   Row32 low, high, here;
 };
-inline RowLanes row_lanes(const Touch& touch, unsigned row) {
+inline RowLanes row_lanes(const Touch::Lanes& of) {
   Row8 low, high;
-  std::memcpy(&low, touch.low[row], sizeof low);
-  std::memcpy(&high, touch.high[row], sizeof high);
+  std::memcpy(&low, of.low, sizeof low);
+  std::memcpy(&high, of.high, sizeof high);
   RowLanes r;
   r.low = __builtin_convertvector(low, Row32);
   r.high = __builtin_convertvector(high, Row32);
@@ -133,10 +133,10 @@ inline bool check_rows(const RaceClock& k, const Shadow& s, std::size_t chunk, c
   const bool writes = !k.none_fresh(c.spread.writes), reads = !k.none_fresh(c.spread.reads);
   if (!writes && !(reads && (store || k.block_sync))) return true;
   Row32 bad{};
-  for (unsigned i = p.first; i < p.end; ++i) {
-    const std::size_t at = chunk * kChunkRows + touch.row_in_chunk[i];
+  for (unsigned i = 0; i < p.rows; ++i) {
+    const std::size_t at = chunk * kChunkRows + p.row[i];
     const Row& row = s.rows[at];
-    const RowLanes lanes = row_lanes(touch, i);
+    const RowLanes lanes = row_lanes(p.lanes[i]);
     const auto check = [&](const RowSlots& slot) {
       const Row32 t = load_row(slot.t), who = load_row(slot.who);
       Row32 good = k.in_order(t, who, lanes.low);
@@ -175,9 +175,9 @@ inline void keep_rows(const RaceClock& k, Shadow& s, std::size_t chunk, const To
   const bool any_fresh = !store && !k.none_fresh(c.spread.reads);
   widen(k, store ? c.spread.writes : c.spread.reads);
   const Row32 now = Row32{} + k.now;
-  for (unsigned i = p.first; i < p.end; ++i) {
-    Row& row = s.rows[chunk * kChunkRows + touch.row_in_chunk[i]];
-    const RowLanes lanes = row_lanes(touch, i);
+  for (unsigned i = 0; i < p.rows; ++i) {
+    Row& row = s.rows[chunk * kChunkRows + p.row[i]];
+    const RowLanes lanes = row_lanes(p.lanes[i]);
     if (store) {
       store_slot(row.write, lanes.here, now, lanes.low | k.me);
       continue;
@@ -252,20 +252,17 @@ inline const Touch& find_touch(const WarpRaces& k, const Ins* ins, u32 mask, con
   const auto begin = static_cast<T>(base + ((granule & ~u64{kChunkGranules - 1}) << shift));
   const std::size_t index = (std::size_t{ins->cache} * 2 + (shared ? 1 : 0)) * kChunkGranules +
                             static_cast<std::size_t>(granule % kChunkGranules);
-  Touch* known = k.patterns->known[index];
-  Touch& touch = known != nullptr ? *known : k.patterns->add_known(index);
   alignas(64) u32 offset[kLanes];
-  u32 different = 0;
   KW_LANES {
-    const u32 o = (mask >> l & 1) != 0 ? static_cast<u32>(address[l] - begin) : Touch::kIdle;
-    offset[l] = o;
-    different |= o ^ touch.offset[l];
+    offset[l] = (mask >> l & 1) != 0 ? static_cast<u32>(address[l] - begin) : Touch::kIdle;
   }
-  if (KW_UNLIKELY(different != 0)) {
-    std::memcpy(touch.offset, offset, sizeof offset);
-    touch.find(bytes, shift);
+  const Touch* known = k.patterns->known[index];
+  if (KW_LIKELY(known != nullptr)) {
+    u32 different = known->sizes ^ (bytes << 8 | shift);
+    KW_LANES { different |= offset[l] ^ known->offset[l]; }
+    if (KW_LIKELY(different == 0)) return *known;
   }
-  return touch;
+  return k.patterns->find(index, offset, bytes, shift);
 }
 
 /// Same for single accesses of `bytes` by the lanes of `mask`. True only if they also lie in the
