@@ -12,7 +12,7 @@ namespace kw::ptxvm {
 void Block::count_arrival(Warp& w, Parked& p) {
   Barrier& b = barriers[p.barrier];
   p.counted = true;
-  b.used = true;
+  b.used = barriers_used = true;
   if (races) races->arrive(w, p.split.mask, p.barrier);
   // A barrier with a thread count counts whole warps (PTX ISA, "bar").
   const bool whole_warp = b.expected != 0 && (p.at->z & BarrierBits::kAligned) != 0;
@@ -57,7 +57,7 @@ const Ins* Block::wait_at_barrier(Warp& w, const Ins* ins) {
   }
   b.expected = expected;
   if (ins->x == static_cast<std::uint32_t>(BarrierKind::Arrive)) {
-    b.used = true;
+    b.used = barriers_used = true;
     if (races) races->arrive(w, w.mask, number);
     b.arrived += aligned ? kLanes : static_cast<std::uint32_t>(__builtin_popcount(w.mask));
     complete_barriers();
@@ -78,6 +78,7 @@ const Ins* Block::wait_at_barrier(Warp& w, const Ins* ins) {
 
 bool Block::complete_barriers() {
   barriers_dirty = false;
+  if (!barriers_used) return false;
   bool any = false;
   for (std::uint32_t i = 0; i < barriers.size(); ++i) {
     const Barrier& b = barriers[i];

@@ -54,6 +54,7 @@ Block::Block(const LaunchContext& c) : context(c) {
     w.exact_matrix = c.options->exact_tensor_accumulation;
     w.watched = c.options->check_races || (c.options->check_async_copies && k.uses_async_copies);
     w.reverse_lanes = c.options->reverse_lanes;
+    w.plain_access = !w.count_memory && !w.watched && !w.reverse_lanes;
     w.shared = {0,
                 c.shared_bytes,
                 reinterpret_cast<std::byte*>(shared_.get()),
@@ -78,6 +79,7 @@ Block::Block(const LaunchContext& c) : context(c) {
       w.tid[1][l] = t / c.block.x % c.block.y;
       w.tid[2][l] = t / c.block.x / c.block.y;
     }
+    std::memcpy(w.base[0] + kThreadIndexSlot, w.tid, sizeof w.tid);
   }
 }
 
@@ -86,8 +88,8 @@ void Block::start(Worker& by, std::uint64_t at) {
   worker = &by;
   position = at;
   executed = sequence = barriers_completed = 0;
-  barriers.fill({});
-  barriers_dirty = false;
+  if (barriers_used) barriers.fill({});
+  barriers_dirty = barriers_used = false;
   const std::uint64_t linear = context.block_at(at);
   id = context.block_id(linear);
   live_threads = static_cast<std::uint32_t>(context.block.count());
@@ -114,6 +116,12 @@ void Block::start(Worker& by, std::uint64_t at) {
     w.shared.complete = false;
     // So that a read of a register that was never written repeats in every run.
     for (const auto& [begin, end] : k.cleared) std::memset(w.base[0] + begin, 0, end - begin);
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      if (!k.block_index_used[axis]) continue;
+      auto* const index =
+          reinterpret_cast<std::uint32_t*>(w.base[0] + kBlockIndexSlot) + axis * kLanes;
+      std::fill(index, index + kLanes, axis == 0 ? id.x : axis == 1 ? id.y : id.z);
+    }
     controls[i].reset();
     controls[i].ready.push_back({w.code, w.live, -1});
   }

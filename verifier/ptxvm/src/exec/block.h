@@ -68,6 +68,7 @@ struct Block {
   std::uint64_t sequence = 0;  // findings reported
   std::uint32_t live_threads = 0;
   bool barriers_dirty = false;
+  bool barriers_used = false;  // some thread has arrived at one
   std::uint64_t barriers_completed = 0;
   std::array<Barrier, 16> barriers;
   std::vector<Warp> warps;

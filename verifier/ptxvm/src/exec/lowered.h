@@ -57,6 +57,7 @@ struct LoweredKernel {
   std::vector<Relocation> relocations;
   std::vector<LaunchValue> launch_values;
   std::uint32_t register_bytes = 0;
+  std::array<bool, 3> block_index_used{};  // kBlockIndexSlot
   std::uint32_t cache_slots = 0;
   std::uint32_t frame_bytes = 0;
   std::uint32_t shared_bytes = 0;

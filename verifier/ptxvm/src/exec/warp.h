@@ -61,6 +61,7 @@ struct alignas(64) Warp {
   bool exact_matrix;
   bool watched;  // accesses are checked for more than bounds and initialisation: no short cuts
   bool reverse_lanes;
+  bool plain_access;  // none of count_memory, watched and reverse_lanes
   Stop stop;
   Region shared;
   const Ins* code;

@@ -87,6 +87,10 @@ std::uint32_t warp_value(const Warp& w, SpecialRegister which) {
 const Ins* special(Warp& w, const Ins* ins) {
   auto* d = operand<std::uint32_t>(w, ins->d);
   const auto which = static_cast<SpecialRegister>(ins->x);
+  if (which <= SpecialRegister::TidZ && w.mask == kFullMask) {
+    std::memcpy(d, w.tid[ins->x], sizeof w.tid[0]);
+    KW_NEXT;
+  }
   alignas(64) std::uint32_t values[kLanes];
   const std::uint32_t* from = values;
   if (which <= SpecialRegister::TidZ) {

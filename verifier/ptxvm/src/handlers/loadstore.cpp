@@ -1,10 +1,12 @@
-// ld and st of global, shared and local memory. The fast paths cover one region and aligned
-// addresses, with contiguous, uniform or scattered lanes; all else goes to access_slowly().
+// ld and st of global, shared and local memory where quick_access.h does not serve: part of a warp,
+// accesses that are watched or counted. One region and aligned addresses; all else goes to
+// access_slowly().
 
 #include <type_traits>
 
 #include "exec/access.h"
 #include "handlers/lanes.h"
+#include "handlers/quick_access.h"
 #include "handlers/race_windows.h"
 
 namespace kw::ptxvm::KW_ISA {
@@ -110,38 +112,6 @@ inline u64 lane_offset(const Warp& w, const Addresses<T>& a, const Region& r, un
   return where == Where::Local ? a.at[l] + u64{l} * w.local_stride : a.at[l] - r.lo;
 }
 
-template <unsigned N>
-struct Mark;
-template <>
-struct Mark<1> {
-  using type = u8;
-};
-template <>
-struct Mark<2> {
-  using type = u16;
-};
-template <>
-struct Mark<4> {
-  using type = u32;
-};
-template <>
-struct Mark<8> {
-  using type = u64;
-};
-
-template <unsigned N>
-inline bool all_marked(const u8* marks) {
-  constexpr unsigned kStep = N < 8 ? N : 8;
-  using T = typename Mark<kStep>::type;
-  T all = static_cast<T>(~T{0});
-  for (unsigned k = 0; k < N; k += kStep) {
-    T t;
-    std::memcpy(&t, marks + k, kStep);
-    all = static_cast<T>(all & t);
-  }
-  return all == static_cast<T>(0x0101010101010101u);
-}
-
 template <unsigned N, Where where, class T>
 inline bool all_initialised(const Warp& w, const Addresses<T>& a, const Region& r, const Shape& s) {
   if (s.contiguous && where != Where::Local)
@@ -195,46 +165,6 @@ __attribute__((noinline)) void watch_access(Warp& w, const Ins* ins, const Addre
   note_lanes(w, ins, r);
 }
 
-template <class M, class R, unsigned V>
-inline void registers(Warp& w, const Ins* ins, R** out) {
-  const u32 operands[4] = {ins->d, ins->b, ins->c, ins->x};
-  for (unsigned v = 0; v < V; ++v) out[v] = reg<R>(w, operands[v]);
-}
-
-#if defined(__SSE2__)
-// d[v][l] = element v of lane l's vector, for four lanes from `first` on; from(l) is where lane l's
-// is.
-template <class From>
-inline void load_vectors_of_4(u32* const* d, unsigned first, From from) {
-  __m128 row0 = _mm_loadu_ps(static_cast<const float*>(from(first)));
-  __m128 row1 = _mm_loadu_ps(static_cast<const float*>(from(first + 1)));
-  __m128 row2 = _mm_loadu_ps(static_cast<const float*>(from(first + 2)));
-  __m128 row3 = _mm_loadu_ps(static_cast<const float*>(from(first + 3)));
-  _MM_TRANSPOSE4_PS(row0, row1, row2, row3);
-  _mm_storeu_ps(reinterpret_cast<float*>(d[0] + first), row0);
-  _mm_storeu_ps(reinterpret_cast<float*>(d[1] + first), row1);
-  _mm_storeu_ps(reinterpret_cast<float*>(d[2] + first), row2);
-  _mm_storeu_ps(reinterpret_cast<float*>(d[3] + first), row3);
-}
-template <class To>
-inline void store_vectors_of_4(u32* const* d, unsigned first, To to) {
-  __m128 row0 = _mm_loadu_ps(reinterpret_cast<const float*>(d[0] + first));
-  __m128 row1 = _mm_loadu_ps(reinterpret_cast<const float*>(d[1] + first));
-  __m128 row2 = _mm_loadu_ps(reinterpret_cast<const float*>(d[2] + first));
-  __m128 row3 = _mm_loadu_ps(reinterpret_cast<const float*>(d[3] + first));
-  _MM_TRANSPOSE4_PS(row0, row1, row2, row3);
-  _mm_storeu_ps(static_cast<float*>(to(first)), row0);
-  _mm_storeu_ps(static_cast<float*>(to(first + 1)), row1);
-  _mm_storeu_ps(static_cast<float*>(to(first + 2)), row2);
-  _mm_storeu_ps(static_cast<float*>(to(first + 3)), row3);
-}
-template <class M, unsigned V>
-constexpr bool kTransposed = sizeof(M) == 4 && V == 4;
-#else
-template <class M, unsigned V>
-constexpr bool kTransposed = false;
-#endif
-
 template <class M, class R, unsigned V, Where where, class T>
 const Ins* load_at(Warp& w, const Ins* ins) {
   constexpr unsigned N = sizeof(M) * V;
@@ -256,7 +186,7 @@ const Ins* load_at(Warp& w, const Ins* ins) {
   if (where != Where::Local && KW_UNLIKELY(w.watched))
     watch_access<where, N, false>(w, ins, a, *r, s);
   R* d[V];
-  registers<M, R, V>(w, ins, d);
+  value_registers<R, V>(w, ins, d);
   const std::byte* host = r->host;
   if (where != Where::Local && s.contiguous && V == 1) {
     const M* from = reinterpret_cast<const M*>(host + (s.lo - r->lo));
@@ -270,9 +200,9 @@ const Ins* load_at(Warp& w, const Ins* ins) {
       KW_LANES { to[l] = value; }
     }
   } else if (w.mask == kFullMask) {
-    if constexpr (kTransposed<M, V>) {
+    if constexpr (kTransposed<M, R, V> && V == 4) {
       for (unsigned first = 0; first < kLanes; first += 4) {
-        load_vectors_of_4(d, first, [&](unsigned l) -> const void* {
+        load_4_lanes<V>(d, first, [&](unsigned l) -> const void* {
           return host + lane_offset<where>(w, a, *r, l);
         });
       }
@@ -311,7 +241,7 @@ const Ins* store_at(Warp& w, const Ins* ins) {
   if (where != Where::Local && KW_UNLIKELY(w.watched))
     watch_access<where, N, true>(w, ins, a, *r, s);
   R* d[V];
-  registers<M, R, V>(w, ins, d);
+  value_registers<R, V>(w, ins, d);
   const auto at = [&](unsigned l) -> void* { return r->host + lane_offset<where>(w, a, *r, l); };
   if (w.track_initialised && !r->complete) {
     if (where != Where::Local && s.contiguous) {
@@ -330,9 +260,9 @@ const Ins* store_at(Warp& w, const Ins* ins) {
     KW_LANES { to[l] = static_cast<M>(from[l]); }
     KW_NEXT;
   }
-  if constexpr (kTransposed<M, V>) {
+  if constexpr (kTransposed<M, R, V> && V == 4) {
     if (w.mask == kFullMask) {
-      for (unsigned first = 0; first < kLanes; first += 4) store_vectors_of_4(d, first, at);
+      for (unsigned first = 0; first < kLanes; first += 4) store_4_lanes<V>(d, first, at);
       KW_NEXT;
     }
   }
@@ -356,20 +286,32 @@ const Ins* load_parameter(Warp& w, const Ins* ins) {
   KW_NEXT;
 }
 
+// The quick handlers stand in front of those above, except for local memory, where lanes are apart.
+template <Where where, class M, class R, unsigned V, class T>
+constexpr Handler load_handler() {
+  if constexpr (where == Where::Local) return load_at<M, R, V, where, T>;
+  return quick_load<M, R, V, where == Where::Shared, T, load_at<M, R, V, where, T>>;
+}
+template <Where where, class M, class R, unsigned V, class T>
+constexpr Handler store_handler() {
+  if constexpr (where == Where::Local) return store_at<M, R, V, where, T>;
+  return quick_store<M, R, V, where == Where::Shared, T, store_at<M, R, V, where, T>>;
+}
+
 // 32-bit addresses (".n" after the shape) are for shared memory only.
 template <Where where, class M, class R, unsigned V>
 void add_load(Registry& r, const char* space, const char* shape, const char* narrow) {
-  r.add("$ld", space, shape, load_at<M, R, V, where, u64>, {width<R>(), 8, 0, 0});
+  r.add("$ld", space, shape, load_handler<where, M, R, V, u64>(), {width<R>(), 8, 0, 0});
   if constexpr (where == Where::Shared) {
-    r.add("$ld.shared", shape, narrow, load_at<M, R, V, where, u32>, {width<R>(), 4, 0, 0});
+    r.add("$ld.shared", shape, narrow, load_handler<where, M, R, V, u32>(), {width<R>(), 4, 0, 0});
   }
 }
 template <Where where, class M, class R, unsigned V>
 void add_vector(Registry& r, const char* space, const char* shape) {
   add_load<where, M, R, V>(r, space, shape, "n");
-  r.add("$st", space, shape, store_at<M, R, V, where, u64>, {width<R>(), 8, 0, 0});
+  r.add("$st", space, shape, store_handler<where, M, R, V, u64>(), {width<R>(), 8, 0, 0});
   if constexpr (where == Where::Shared) {
-    r.add("$st.shared", shape, "n", store_at<M, R, V, where, u32>, {width<R>(), 4, 0, 0});
+    r.add("$st.shared", shape, "n", store_handler<where, M, R, V, u32>(), {width<R>(), 4, 0, 0});
   }
 }
 template <Where where>

@@ -40,7 +40,9 @@ KnownValue known_by_move(const FlatInstruction& in, Type type) {
   const bool literal = from.is_constant() && !from.negated;
   const bool address = from.kind == Operand::Kind::Symbol && from.variable >= 0;
   if (literal || address) return {KnownValue::Kind::Literal, type, &from, 0, 0, false};
-  if (from.kind == Operand::Kind::Special && is_launch_wide(special_register(from.name)))
+  if (from.kind != Operand::Kind::Special) return {};
+  const auto which = special_register(from.name);
+  if (is_launch_wide(which) || is_index(which))
     return {KnownValue::Kind::Special, type, &from, 0, 0, false};
   return {};
 }

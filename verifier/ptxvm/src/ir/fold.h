@@ -16,7 +16,7 @@ struct KnownValue {
     Unknown,
     Literal,    // operand: a number or the address of a symbol
     Parameter,  // bytes [offset, offset + bytes) of the kernel's parameters, sign-extended or not
-    Special,    // operand: a special register that is the same in all warps of a launch
+    Special,    // operand: a special register that is_launch_wide() or is_index()
   };
   Kind kind = Kind::Unknown;
   Type type = Type::None;  // of the defining instruction

@@ -203,7 +203,7 @@ Slots assign_slots(const FlatKernel& kernel, const Cfg& cfg, const Folds& folds)
   });
   Slots slots;
   slots.offset.assign(kernel.registers.size(), 0);
-  std::uint32_t end = kScratchSlots * kScratchSlotBytes;
+  std::uint32_t end = kFirstSlot;
   constexpr std::size_t kClasses = 5;
   std::array<std::vector<std::uint32_t>, kClasses> free;
   // Active registers of each class as a heap by last use.

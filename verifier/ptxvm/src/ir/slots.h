@@ -20,6 +20,11 @@ struct Slots {
 inline constexpr std::uint32_t kScratchSlots = 8;
 inline constexpr std::uint32_t kScratchSlotBytes = 512;
 
+/// After them: %tid.x to .z and %ctaid.x to .z, a line of 32 values each, never written by code.
+inline constexpr std::uint32_t kThreadIndexSlot = kScratchSlots * kScratchSlotBytes;
+inline constexpr std::uint32_t kBlockIndexSlot = kThreadIndexSlot + 3 * 128;
+inline constexpr std::uint32_t kFirstSlot = kBlockIndexSlot + 3 * 128;
+
 std::vector<int> registers_read(const FlatInstruction& in);  // the guard's too
 std::vector<int> registers_written(const FlatInstruction& in);
 /// Registers that some path reads, or writes under a guard, before it has written them. Empty where

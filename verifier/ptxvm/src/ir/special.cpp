@@ -88,4 +88,8 @@ bool is_launch_wide(std::optional<SpecialRegister> which) {
          (*which >= LaneMaskEq && *which <= LaneMaskGt);
 }
 
+bool is_index(std::optional<SpecialRegister> which) {
+  return which && (*which <= TidZ || (*which >= CtaidX && *which <= CtaidZ));
+}
+
 }  // namespace kw::ptxvm

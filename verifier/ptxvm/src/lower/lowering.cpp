@@ -100,7 +100,6 @@ Status Lowering::run() {
 }
 
 void Lowering::clear_registers() {
-  constexpr std::uint32_t kScratch = kScratchSlots * kScratchSlotBytes;
   const std::uint32_t begin = checks_ ? checks_->begin : slots_.bytes;
   const std::uint32_t end = checks_ ? checks_->flags_end : slots_.bytes;
   const auto live = registers_live_at_entry(kernel_, cfg_);
@@ -113,7 +112,7 @@ void Lowering::clear_registers() {
                base == "stmatrix" || base == "movmatrix" || base == "mma" || base == "wmma";
       });
   if (!live || crosses_lanes) {
-    out_.cleared = {{kScratch, end}};
+    out_.cleared = {{kFirstSlot, end}};
     return;
   }
   for (const int r : *live) {

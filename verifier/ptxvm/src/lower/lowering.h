@@ -44,6 +44,7 @@ class Lowering {
   Status finish_destinations(In in);
   Location scratch();
   Location constant(std::uint64_t value, std::uint32_t bytes);
+  std::optional<std::uint64_t> constant_at(Location at) const;
   Location relocated(int variable, std::uint64_t addend);
   Result<Location> known_value(In in, int reg);
   Result<Location> register_value(In in, int reg);
@@ -99,6 +100,7 @@ class Lowering {
   Result<Place> place(In in, const Address& at) const;
   // warp.cpp
   Status warp_op(In in);
+  std::string shuffle_name(const std::string& mode, Location b, Location c, Location members) const;
   Status barrier(In in);
   // matrix.cpp
   Status matrix(In in);
@@ -130,6 +132,7 @@ class Lowering {
   Slots slots_;
   std::optional<ValueChecks> checks_;
   std::map<std::pair<std::uint64_t, std::uint32_t>, Location> constants_;
+  std::map<Location, std::uint64_t> constant_values_;
   std::map<std::pair<int, std::uint64_t>, Location> relocated_;
   std::map<int, Location> known_;  // by register
   std::uint32_t scratch_used_ = 0;

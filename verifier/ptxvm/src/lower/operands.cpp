@@ -34,8 +34,14 @@ Lowering::Location Lowering::constant(std::uint64_t value, std::uint32_t bytes) 
     for (std::uint32_t l = 0; l < (bytes == 1 ? 1 : kLanes); ++l)
       std::memcpy(&out_.pool[offset + l * size], &value, size);
     it->second = offset | 1u;
+    constant_values_.emplace(it->second, value);
   }
   return it->second;
+}
+
+std::optional<std::uint64_t> Lowering::constant_at(Location at) const {
+  const auto found = constant_values_.find(at);
+  return found == constant_values_.end() ? std::nullopt : std::optional(found->second);
 }
 
 Lowering::Location Lowering::relocated(int variable, std::uint64_t addend) {
@@ -64,12 +70,23 @@ Result<Lowering::Location> Lowering::known_value(In in, int reg) {
     }
     return it->second;
   }
+  const auto special = value.kind == KnownValue::Kind::Special
+                           ? special_register(value.operand->name)
+                           : std::nullopt;
+  if (is_index(special)) {
+    const bool of_block = *special >= SpecialRegister::CtaidX;
+    const auto axis =
+        static_cast<std::uint32_t>(*special) -
+        static_cast<std::uint32_t>(of_block ? SpecialRegister::CtaidX : SpecialRegister::TidX);
+    if (of_block) out_.block_index_used[axis] = true;
+    it->second = (of_block ? kBlockIndexSlot : kThreadIndexSlot) + axis * 128;
+    return it->second;
+  }
   LaunchValue at;
   at.pool_offset = static_cast<std::uint32_t>(out_.pool.size());
   at.lane_bytes = bytes;
-  if (value.kind == KnownValue::Kind::Special) {
-    at.special = special_register(value.operand->name);
-  } else {
+  at.special = special;
+  if (!special) {
     at.parameter = static_cast<std::uint32_t>(value.offset);
     at.parameter_bytes = value.bytes;
     at.sign = value.sign;

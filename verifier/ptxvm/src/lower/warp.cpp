@@ -86,12 +86,25 @@ Status Lowering::warp_op(In in) {
     std::rotate(out_.code.begin() + begin, out_.code.end() - 1, out_.code.end());
     std::rotate(out_.handlers.begin() + begin, out_.handlers.end() - 1, out_.handlers.end());
   }
+  if (base == "shfl") name = shuffle_name(name, b, c, out_.extra[extra]);
   KW_RETURN_IF_ERROR(emit3(in, name, d, a, b, c));
   Ins& ins = out_.code.back();
   ins.extra = extra;
   ins.y = predicate;
   ins.z = pair || negated ? 1 : 0;
   return {};
+}
+
+// A handler of its own for a distance that is a power of two, where all lanes take part in one
+// segment, and for one source lane.
+std::string Lowering::shuffle_name(const std::string& name, Location b, Location c,
+                                   Location members) const {
+  const auto by = constant_at(b), bounds = constant_at(c), mask = constant_at(members);
+  if (!by || !bounds || !mask || *mask != kFullMask) return name;
+  if (*bounds != (name == "$shfl.up" ? 0u : kLanes - 1)) return name;
+  if (name == "$shfl.idx") return name + ".same";
+  const std::string quick = fmt::format("{}.{}", name, *by);
+  return find_handler(quick.c_str()) < 0 ? name : quick;
 }
 
 Status Lowering::barrier(In in) {
