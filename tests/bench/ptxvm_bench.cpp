@@ -9,12 +9,17 @@
 // usage: ptxvm_bench [--repeats N] [--only NAME] [--check LIST] [--against DIR]
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <functional>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <regex>
 
 #include "ptxvm/harness.h"
@@ -33,12 +38,25 @@ struct Case {
 
 std::vector<float> floats(std::size_t n) { return random_floats(n, 1); }
 
+// Uniform in [-1, 1), to ten bits.
+std::vector<std::uint16_t> halves(std::size_t n) {
+  std::vector<std::uint16_t> out;
+  for (const float x : random_floats(n, 2)) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    const std::uint32_t magnitude = bits & 0x7fffffffu;
+    const std::uint32_t half = magnitude < 0x38800000u ? 0 : (magnitude - (112u << 23)) >> 13;
+    out.push_back(static_cast<std::uint16_t>(half | (bits >> 16 & 0x8000u)));
+  }
+  return out;
+}
+
 std::vector<Case> cases() {
   static constexpr std::uint32_t n = 1u << 20, m = 256, rows = 1024, columns = 1024;
-  const auto matrices = [](Memory& memory, const std::vector<std::uint16_t>* halves) {
+  const auto matrices = [](Memory& memory, bool half) {
     const auto input = [&](const char* name) {
-      return halves != nullptr ? upload(memory, name, *halves)
-                               : upload(memory, name, floats(std::size_t{m} * m));
+      return half ? upload(memory, name, halves(std::size_t{m} * m))
+                  : upload(memory, name, floats(std::size_t{m} * m));
     };
     const auto a = input("a"), b = input("b");
     const auto c = memory.allocate("c", std::size_t{m} * m * 4).value();
@@ -83,17 +101,14 @@ std::vector<Case> cases() {
        "sgemm",
        {m / 64, m / 64},
        {256},
-       [=](Memory& memory) { return matrices(memory, nullptr); },
+       [=](Memory& memory) { return matrices(memory, false); },
        "k04_sgemm.compute_80.ptx",
        "gemm"},
       {"mma.sync",
        "hgemm",
        {m / 64, m / 64},
        {128},
-       [=](Memory& memory) {
-         const std::vector<std::uint16_t> halves(std::size_t{m} * m, 0x3800);
-         return matrices(memory, &halves);
-       },
+       [=](Memory& memory) { return matrices(memory, true); },
        "",
        ""},
   };
@@ -153,50 +168,134 @@ Options checks_of(const std::string& list) {
   return some;
 }
 
-void measure(int repeats, const std::string& only, const std::string& check,
-             const std::string& against) {
-  fmt::print("{:<10} {:>9} {:>9} {:>6} {:>9} {:>6}", "ms", "bounds", check, "x", "2 threads", "x");
+/// Two processes that launch when told to, and so show what two of the machine's CPUs do together.
+class TwoProcesses {
+ public:
+  TwoProcesses(const Case& c, const Options& options) {
+    void* shared =
+        mmap(nullptr, sizeof(State), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) std::exit(3);
+    state_ = new (shared) State;
+    for (pid_t& child : children_) {
+      child = fork();
+      if (child == 0) serve(c, options);
+    }
+    wait_for(ready_ += 2);
+  }
+  ~TwoProcesses() {
+    state_->round = kEnd;
+    for (const pid_t child : children_) waitpid(child, nullptr, 0);
+    munmap(state_, sizeof(State));
+  }
+  TwoProcesses(const TwoProcesses&) = delete;
+  TwoProcesses& operator=(const TwoProcesses&) = delete;
+
+  /// From the start of both launches to the end of the later one.
+  double launch_both() {
+    const auto begin = std::chrono::steady_clock::now();
+    ++state_->round;
+    wait_for(ready_ += 2);
+    const std::chrono::duration<double, std::milli> ms = std::chrono::steady_clock::now() - begin;
+    return ms.count();
+  }
+
+ private:
+  static constexpr int kEnd = -1;
+  struct State {
+    std::atomic<int> round{0}, ready{0};
+  };
+
+  // This process sleeps, so that both CPUs are free.
+  void wait_for(int ready) const {
+    while (state_->ready < ready) usleep(20);
+  }
+  [[noreturn]] void serve(const Case& c, const Options& options) {
+    Memory memory;
+    const auto arguments = c.arguments(memory);
+    launch(kernels(), memory, c, arguments, options);
+    for (int done = 0;;) {
+      ++state_->ready;
+      int round;
+      while ((round = state_->round) == done) usleep(20);
+      if (round == kEnd) _exit(0);
+      done = round;
+      launch(kernels(), memory, c, arguments, options);
+    }
+  }
+
+  State* state_ = nullptr;
+  pid_t children_[2] = {};
+  int ready_ = 0;
+};
+
+/// Least ms per launch in each of the ways.
+struct Times {
+  static constexpr double kNever = std::numeric_limits<double>::infinity();
+  double bounds = kNever, all = kNever, threads = kNever, processes = kNever;
+  double same = kNever, other = kNever;
+};
+
+Times measure(const Case& c, int repeats, const Options& all, const std::string& against) {
+  Options bounds;
+  bounds.check_uninitialised = false;
+  Options two = bounds;
+  two.threads = 2;
+  TwoProcesses processes(c, bounds);
+  Memory memory, other_memory;
+  const auto arguments = c.arguments(memory);
+  std::shared_ptr<const Program> same;
+  std::vector<std::byte> other_bytes;
+  if (!against.empty() && !c.file.empty()) {
+    same = load(read_file(against + "/k/" + c.file)).value();
+    other_bytes = other_arguments(c, other_memory);
+  }
+  Times t;
+  for (int k = 0; k < repeats; ++k) {
+    t.bounds = std::min(t.bounds, launch(kernels(), memory, c, arguments, bounds));
+    t.all = std::min(t.all, launch(kernels(), memory, c, arguments, all));
+    t.threads = std::min(t.threads, launch(kernels(), memory, c, arguments, two));
+    t.processes = std::min(t.processes, processes.launch_both());
+    if (!same) continue;
+    t.same = std::min(t.same, launch(*same, other_memory, c, other_bytes, bounds));
+    t.other = std::min(t.other, run_other(against, c.other));
+  }
+  return t;
+}
+
+nlohmann::json to_json(const Times& t) {
+  nlohmann::json out{{"bounds_ms", t.bounds},
+                     {"checks_ms", t.all},
+                     {"two_threads_ms", t.threads},
+                     {"two_processes_ms", t.processes}};
+  if (t.same != Times::kNever) out.update({{"same_ptx_ms", t.same}, {"other_ms", t.other}});
+  return out;
+}
+
+nlohmann::json measure_all(int repeats, const std::string& only, const std::string& check,
+                           const std::string& against) {
+  fmt::print("{:<10} {:>9} {:>9} {:>6} {:>9} {:>6} {:>9} {:>6}", "ms", "bounds", check, "x",
+             "2 threads", "x", "2 proc.", "x");
   if (!against.empty()) fmt::print(" | {:>9} {:>9} {:>6}", "same PTX", "other", "x");
   fmt::print("\n");
   double logarithms = 0, sgemm = 0;
-  std::vector<Case> all_cases = cases();
-  if (!only.empty()) std::erase_if(all_cases, [&](const Case& c) { return c.name != only; });
-  for (const Case& c : all_cases) {
-    Memory memory;
-    const auto arguments = c.arguments(memory);
-    Options bounds;
-    bounds.check_uninitialised = false;
-    Options two = bounds;
-    two.threads = 2;
-    const Options all = checks_of(check);
-    std::shared_ptr<const Program> same;
-    Memory other_memory;
-    std::vector<std::byte> other_bytes;
-    if (!against.empty() && !c.file.empty()) {
-      same = load(read_file(against + "/k/" + c.file)).value();
-      other_bytes = other_arguments(c, other_memory);
-    }
-    double ms[5];
-    std::fill(ms, ms + 5, std::numeric_limits<double>::infinity());
-    for (int k = 0; k < repeats; ++k) {
-      ms[0] = std::min(ms[0], launch(kernels(), memory, c, arguments, bounds));
-      ms[1] = std::min(ms[1], launch(kernels(), memory, c, arguments, all));
-      ms[2] = std::min(ms[2], launch(kernels(), memory, c, arguments, two));
-      if (!same) continue;
-      ms[3] = std::min(ms[3], launch(*same, other_memory, c, other_bytes, bounds));
-      ms[4] = std::min(ms[4], run_other(against, c.other));
-    }
-    fmt::print("{:<10} {:>9.2f} {:>9.2f} {:>6.2f} {:>9.2f} {:>6.2f}", c.name, ms[0], ms[1],
-               ms[1] / ms[0], ms[2], ms[0] / ms[2]);
-    if (same) fmt::print(" | {:>9.2f} {:>9.2f} {:>6.2f}", ms[3], ms[4], ms[4] / ms[3]);
+  nlohmann::json out = nlohmann::json::object();
+  for (const Case& c : cases()) {
+    if (!only.empty() && c.name != only) continue;
+    const Times t = measure(c, repeats, checks_of(check), against);
+    fmt::print("{:<10} {:>9.2f} {:>9.2f} {:>6.2f} {:>9.2f} {:>6.2f} {:>9.2f} {:>6.2f}", c.name,
+               t.bounds, t.all, t.all / t.bounds, t.threads, t.bounds / t.threads, t.processes,
+               2 * t.bounds / t.processes);
+    if (t.same != Times::kNever)
+      fmt::print(" | {:>9.2f} {:>9.2f} {:>6.2f}", t.same, t.other, t.other / t.same);
     fmt::print("\n");
-    logarithms += std::log(ms[1] / ms[0]);
-    if (c.name == "sgemm") sgemm = ms[0];
+    out[c.name] = to_json(t);
+    logarithms += std::log(t.all / t.bounds);
+    if (c.name == "sgemm") sgemm = t.bounds;
     if (c.name == "mma.sync" && sgemm != 0)
-      fmt::print("mma.sync over FFMA: {:.2f} times as fast\n", sgemm / ms[0]);
+      fmt::print("mma.sync over FFMA: {:.2f} times as fast\n", sgemm / t.bounds);
   }
-  fmt::print("geometric mean: {:.2f}\n",
-             std::exp(logarithms / static_cast<double>(all_cases.size())));
+  fmt::print("geometric mean: {:.2f}\n", std::exp(logarithms / static_cast<double>(out.size())));
+  return {{"repeats", repeats}, {"checks", check}, {"kernels", out}};
 }
 
 }  // namespace
@@ -204,13 +303,15 @@ void measure(int repeats, const std::string& only, const std::string& check,
 
 int main(int argc, char** argv) {
   int repeats = 10;
-  std::string against, only, check = "all";
+  std::string against, only, json, check = "all";
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     if (flag == "--repeats") repeats = std::atoi(argv[i + 1]);
     if (flag == "--only") only = argv[i + 1];
     if (flag == "--check") check = argv[i + 1];
     if (flag == "--against") against = argv[i + 1];
+    if (flag == "--json") json = argv[i + 1];
   }
-  kw::ptxvm::measure(repeats, only, check, against);
+  const nlohmann::json result = kw::ptxvm::measure_all(repeats, only, check, against);
+  if (!json.empty()) std::ofstream(json) << result.dump(1) << '\n';
 }

@@ -36,6 +36,7 @@ struct Parked {
 struct AsyncCopy {
   std::uint64_t to[kLanes], from[kLanes];
   std::uint32_t mask, bytes, source_bytes[kLanes];
+  bool whole;  // all lanes take all bytes
   std::uint64_t fingerprint[kLanes];  // of the source at the issue (Options::check_async_copies)
   std::uint32_t group;                // committed groups of its lanes when it was issued
   const Ins* ins;

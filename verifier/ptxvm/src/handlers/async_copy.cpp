@@ -1,6 +1,7 @@
 // cp.async. The bytes move when the kernel waits for them (or ends), not before: a kernel that
 // forgets to wait reads the old contents.
 
+#include <algorithm>
 #include <cstring>
 
 #include "exec/access.h"
@@ -15,6 +16,40 @@ namespace {
 
 constexpr auto kGlobal = static_cast<std::uint32_t>(Space::Global);
 constexpr auto kShared = static_cast<std::uint32_t>(Space::Shared);
+
+template <std::uint32_t bytes>
+void copy_all(const AsyncCopy& copy, std::byte* to, const std::byte* from, std::uint64_t first) {
+  for (unsigned l = 0; l < kLanes; ++l)
+    std::memcpy(to + copy.to[l], from + (copy.from[l] - first), bytes);
+}
+
+// The copies of a whole warp between plain places; false, with nothing done, if they are not.
+bool carry_out_quickly(Warp& w, const AsyncCopy& copy) {
+  const Region *from = w.region_cache[copy.ins->cache], *to = &w.shared;
+  const std::uint64_t bytes = copy.bytes;
+  if (!copy.whole || !w.plain_access || w.block->async.on() || to->hi < bytes) return false;
+  if (from == nullptr) from = find_region(w, copy.ins, copy.from[0]);
+  if (from == nullptr || from->hi - from->lo < bytes || (w.track_initialised && !from->complete))
+    return false;
+  const std::uint64_t to_last = to->hi - bytes, from_last = from->hi - from->lo - bytes;
+  bool good = true;
+  std::uint64_t bits = 0;
+  for (unsigned l = 0; l < kLanes; ++l) {
+    good &= copy.to[l] <= to_last && copy.from[l] - from->lo <= from_last;
+    bits |= copy.to[l] | copy.from[l];
+  }
+  if (!good || (bits & (bytes - 1)) != 0) return false;
+  if (w.track_initialised) {
+    for (unsigned l = 0; l < kLanes; ++l) std::memset(to->initialised + copy.to[l], 1, bytes);
+  }
+  if (bytes == 16)
+    copy_all<16>(copy, to->host, from->host, from->lo);
+  else if (bytes == 8)
+    copy_all<8>(copy, to->host, from->host, from->lo);
+  else
+    copy_all<4>(copy, to->host, from->host, from->lo);
+  return true;
+}
 
 // Whether both sides of the copies are in order, and recorded.
 bool watch_copies(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
@@ -37,6 +72,7 @@ bool watch_copies(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
 }
 
 void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
+  if (lanes == kFullMask && carry_out_quickly(w, copy)) return;
   if (w.block->async.on()) {
     for (std::uint32_t left = lanes; left != 0; left &= left - 1)
       w.block->async.landed(copy.to[__builtin_ctz(left)], copy.bytes);
@@ -72,13 +108,22 @@ void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
 void complete(Warp& w, std::uint32_t lanes, std::uint32_t keep, bool uncommitted_too) {
   std::vector<AsyncCopy>& copies = w.control->copies;
   std::size_t kept = 0;
+  const auto old = [&](const AsyncCopy& copy, std::uint32_t committed) {
+    return copy.group < committed && committed - copy.group > keep;
+  };
+  const std::uint32_t* const groups = w.control->committed;
+  const std::uint32_t first = groups[0];
+  bool alike = true;
+  for (unsigned l = 0; l < kLanes; ++l) alike &= groups[l] == first;
   for (std::size_t i = 0; i < copies.size(); ++i) {
     AsyncCopy& copy = copies[i];
     std::uint32_t due = copy.mask & lanes;
-    for (unsigned l = 0; l < kLanes && !uncommitted_too; ++l) {
-      const std::uint32_t committed = w.control->committed[l];
-      const bool old = copy.group < committed && committed - copy.group > keep;
-      if (!old) due &= ~(1u << l);
+    if (!uncommitted_too && alike) {
+      if (!old(copy, first)) due = 0;
+    } else if (!uncommitted_too) {
+      for (unsigned l = 0; l < kLanes; ++l) {
+        if (!old(copy, groups[l])) due &= ~(1u << l);
+      }
     }
     if (due != 0) carry_out(w, copy, due);
     copy.mask &= ~due;
@@ -127,11 +172,6 @@ void finish_copies(Warp& w, std::uint32_t lanes) {
 namespace baseline {
 namespace {
 
-std::uint64_t address_of(Warp& w, std::uint32_t location, bool narrow, unsigned lane) {
-  return narrow ? operand<std::uint32_t>(w, location)[lane]
-                : operand<std::uint64_t>(w, location)[lane];
-}
-
 // a: shared address (z & 1: 32 bits), b: global address, c: bytes to take (z & 2) or predicate to
 // skip (z & 4), y: access bits, imm: shared offset in the low half, global offset in the high half.
 const Ins* copy_async(Warp& w, const Ins* ins) {
@@ -144,10 +184,19 @@ const Ins* copy_async(Warp& w, const Ins* ins) {
   const auto from_offset = static_cast<std::uint64_t>(static_cast<std::int32_t>(ins->imm >> 32));
   std::uint32_t ignored = 0;
   if ((ins->z & 4) != 0) ignored = *operand<std::uint32_t>(w, ins->c);
-  for (unsigned l = 0; l < kLanes; ++l) {
-    copy.to[l] = address_of(w, ins->a, narrow, l) + to_offset;
-    if (narrow) copy.to[l] &= 0xffffffffu;
-    copy.from[l] = operand<std::uint64_t>(w, ins->b)[l] + from_offset;
+  const std::uint64_t* const from = operand<std::uint64_t>(w, ins->b);
+  for (unsigned l = 0; l < kLanes; ++l) copy.from[l] = from[l] + from_offset;
+  if (narrow) {
+    const std::uint32_t* const to = operand<std::uint32_t>(w, ins->a);
+    for (unsigned l = 0; l < kLanes; ++l)
+      copy.to[l] = to[l] + static_cast<std::uint32_t>(to_offset);
+  } else {
+    const std::uint64_t* const to = operand<std::uint64_t>(w, ins->a);
+    for (unsigned l = 0; l < kLanes; ++l) copy.to[l] = to[l] + to_offset;
+  }
+  copy.whole = (ins->z & 6) == 0;
+  if (copy.whole) std::fill(copy.source_bytes, copy.source_bytes + kLanes, copy.bytes);
+  for (unsigned l = 0; l < kLanes && !copy.whole; ++l) {
     copy.source_bytes[l] = (ins->z & 2) != 0 ? operand<std::uint32_t>(w, ins->c)[l] : copy.bytes;
     if (copy.source_bytes[l] > copy.bytes) copy.source_bytes[l] = copy.bytes;
     if ((ignored >> l & 1) != 0) copy.source_bytes[l] = 0;
@@ -160,10 +209,10 @@ const Ins* copy_async(Warp& w, const Ins* ins) {
   // Lanes that committed different numbers of groups go into different entries.
   for (std::uint32_t left = w.mask; left != 0;) {
     copy.group = w.control->committed[__builtin_ctz(left)];
-    copy.mask = 0;
-    for (unsigned l = 0; l < kLanes; ++l) {
-      if ((left >> l & 1) != 0 && w.control->committed[l] == copy.group) copy.mask |= 1u << l;
-    }
+    std::uint32_t same = 0;
+    for (unsigned l = 0; l < kLanes; ++l)
+      same |= static_cast<std::uint32_t>(w.control->committed[l] == copy.group) << l;
+    copy.mask = left & same;
     left &= ~copy.mask;
     w.control->copies.push_back(copy);
   }

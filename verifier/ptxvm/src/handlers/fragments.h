@@ -7,6 +7,7 @@
 
 #include "exec/control.h"
 #include "handlers/matrix.h"
+#include "handlers/quick_operands.h"
 
 namespace kw::ptxvm::KW_ISA {
 
@@ -60,6 +61,11 @@ void load_b(Warp& w, const u32* operands, V (*b)[8]) {
   }
 }
 
+template <class E>
+concept HasQuick = requires {
+  typename E::Quick;
+};
+
 // extra: D, A, B, C registers in this order.
 // EA, EB: decoders with lowest, the exponent of the smallest normal number.
 template <class EA, class EB, unsigned M, unsigned K, bool HalfAccumulator>
@@ -70,6 +76,21 @@ const Ins* mma_float(Warp& w, const Ins* ins) {
   constexpr unsigned kA = M * K / (32 * EA::per_register), kB = 8 * K / (32 * EB::per_register);
   const u32* d = w.extra + ins->extra;
   const u32 *a = d + kD, *b = a + kA, *from_c = b + kB;
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+  if constexpr (M == 16 && !HalfAccumulator && HasQuick<EA>) {
+    const u16 *ra[kA], *rb[kB];
+    const float* rc[kD];
+    float* rd[kD];
+    for (unsigned i = 0; i < kA; ++i) ra[i] = reg<const u16>(w, a[i]);
+    for (unsigned i = 0; i < kB; ++i) rb[i] = reg<const u16>(w, b[i]);
+    for (unsigned i = 0; i < kD; ++i) rc[i] = reg<const float>(w, from_c[i]);
+    for (unsigned i = 0; i < kD; ++i) rd[i] = reg<float>(w, d[i]);
+    if (!w.exact_matrix && quick_mma<typename EA::Quick, K>(ra, rb, rc, rd)) {
+      w.control->matrix_multiply_adds += u64{M} * 8 * K;
+      return ins + 1;
+    }
+  }
+#endif
   Product<M, K> p;
   load_a<EA, M, K>(w, a, p.a);
   load_b<EB, K>(w, b, p.b);

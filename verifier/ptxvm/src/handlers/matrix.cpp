@@ -2,7 +2,10 @@
 
 #include "exec/access.h"
 #include "handlers/fragments.h"
+#include "handlers/initialised.h"
+#include "handlers/offsets.h"
 #include "handlers/race_windows.h"
+#include "handlers/transpose.h"
 
 namespace kw::ptxvm::KW_ISA {
 namespace {
@@ -14,6 +17,9 @@ struct F16 {
   static constexpr bool by_pairs = false;
   static constexpr int lowest = -14;
   static float decode(u16 code) { return half_to_float(code); }
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+  using Quick = QuickF16;
+#endif
 };
 struct BF16 {
   using Code = u16;
@@ -21,6 +27,9 @@ struct BF16 {
   static constexpr bool by_pairs = false;
   static constexpr int lowest = -126;
   static float decode(u16 code) { return bf16_to_float(code); }
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+  using Quick = QuickBF16;
+#endif
 };
 struct TF32 {  // the low 13 bits are ignored
   using Code = u32;
@@ -89,10 +98,47 @@ void count_rows(Warp& w, const Ins* ins) {
   w.mask = mask;
 }
 
+// Where the rows are, if all of them are plainly there: offsets in shared memory, those of lanes
+// that give no row like lane 0's.
+bool quick_rows(Warp& w, const Ins* ins, bool store, Offsets& o) {
+  if (AccessBits{ins->y}.space() != kSharedSpace || !w.plain_access || w.shared.hi < 16)
+    return false;
+  const bool near = AccessBits{ins->y}.address32()
+                        ? find_offsets(reg<const u32>(w, ins->a), static_cast<u32>(ins->imm), o)
+                        : find_offsets(reg<const u64>(w, ins->a), ins->imm, o);
+  if (!near) return false;
+  const unsigned rows = 8 * ins->x;
+  for (unsigned l = rows; l < kLanes; ++l) o.at[l] = o.at[0];
+  if (!fit<16>(o, w.shared.hi)) return false;
+  if (!w.track_initialised) return true;
+  bool good = true;
+  for (unsigned l = 0; l < rows; ++l) {
+    u8* marks = w.shared.initialised + o.at[l];
+    if (store)
+      std::memset(marks, 1, 16);
+    else
+      good &= all_marked<16>(marks);
+  }
+  return good;
+}
+
 // Row r of matrix j is what lanes 4 r .. 4 r + 3 of register j hold, so a row is copied as it is.
 const Ins* load_matrix(Warp& w, const Ins* ins) {
   const Ins* next = nullptr;
   if (incomplete(w, ins, &next)) return next;
+  Offsets o;
+  if (KW_LIKELY(quick_rows(w, ins, false, o))) {
+    for (unsigned j = 0; j < ins->x; ++j) {
+      u16* d = reg<u16>(w, w.extra[ins->extra + j]);
+      const auto row = [&](unsigned r) { return w.shared.host + o.at[8 * j + r]; };
+      if (ins->z == 0) {
+        for (unsigned r = 0; r < 8; ++r) std::memcpy(d + 8 * r, row(r), 16);
+      } else {
+        transpose_8_by_8(row, [&](unsigned r) { return d + 8 * r; });
+      }
+    }
+    return ins + 1;
+  }
   row_addresses(w, ins);
   if (w.count_memory) count_rows(w, ins);
   const bool watched = !watch_rows<false>(w, ins);
@@ -120,6 +166,19 @@ const Ins* load_matrix(Warp& w, const Ins* ins) {
 const Ins* store_matrix(Warp& w, const Ins* ins) {
   const Ins* next = nullptr;
   if (incomplete(w, ins, &next)) return next;
+  Offsets o;
+  if (KW_LIKELY(!w.reverse_lanes && quick_rows(w, ins, true, o))) {
+    for (unsigned j = 0; j < ins->x; ++j) {
+      const u16* s = reg<const u16>(w, w.extra[ins->extra + j]);
+      const auto row = [&](unsigned r) { return w.shared.host + o.at[8 * j + r]; };
+      if (ins->z == 0) {
+        for (unsigned r = 0; r < 8; ++r) std::memcpy(row(r), s + 8 * r, 16);
+      } else {
+        transpose_8_by_8([&](unsigned r) { return s + 8 * r; }, row);
+      }
+    }
+    return ins + 1;
+  }
   row_addresses(w, ins);
   if (w.count_memory) count_rows(w, ins);
   const bool watched = !watch_rows<true>(w, ins);
@@ -140,12 +199,9 @@ const Ins* store_matrix(Warp& w, const Ins* ins) {
 const Ins* transpose(Warp& w, const Ins* ins) {
   const Ins* next = nullptr;
   if (incomplete(w, ins, &next)) return next;
-  u16 m[8][8];
-  std::memcpy(m, reg<const u16>(w, ins->a), sizeof m);
+  const u16* a = reg<const u16>(w, ins->a);
   u16* d = reg<u16>(w, ins->d);
-  for (unsigned r = 0; r < 8; ++r) {
-    for (unsigned c = 0; c < 8; ++c) d[8 * r + c] = m[c][r];
-  }
+  transpose_8_by_8([&](unsigned r) { return a + 8 * r; }, [&](unsigned r) { return d + 8 * r; });
   return ins + 1;
 }
 

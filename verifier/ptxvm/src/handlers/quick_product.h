@@ -69,44 +69,57 @@ template <unsigned K>
 inline bool quick_product(const QuickOperands<K>& q, const float* const* c, float* const* d) {
   static_assert(kFraction == 25);
   constexpr int kBias = 127, kLeast = -2 * kQuickExponent, kMost = 60;
+  constexpr unsigned kRows = 2;  // at a time, to read B once for all of them
   alignas(64) s8 top[16][8];
   largest_exponents(q, top);
   alignas(64) float out[16][8];
   __m256i most = _mm256_setzero_si256(), least = splat(-1), overflow = _mm256_setzero_si256();
-  for (unsigned row = 0; row < 16; ++row) {
-    const unsigned r = row / 8 * 2, at = row % 8 * 4;
-    const __m256 old = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_load_ps(c[r] + at)),
-                                            _mm_load_ps(c[r + 1] + at), 1);
-    const __m256i magnitude = _mm256_and_si256(_mm256_castps_si256(old), splat(0x7fffffff));
-    most = _mm256_max_epu32(most, magnitude);
-    least = _mm256_min_epu32(least, _mm256_sub_epi32(magnitude, splat(1)));  // zero is fine
-    const __m256i product = _mm256_add_epi32(
-        _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(top[row]))),
-        splat(kBias));
-    const __m256i largest = _mm256_max_epi32(
-        _mm256_max_epi32(product, _mm256_srli_epi32(magnitude, 23)), splat(kLeast + kBias));
-    // To units of 2^(top - kFraction): added to the exponent of a product.
-    const __m256i shift = _mm256_slli_epi32(
-        _mm256_sub_epi32(splat(kFraction + kBias + kQuickScaleBits), largest), 23);
-    const __m256 unit =
-        _mm256_castsi256_ps(_mm256_add_epi32(shift, splat((kBias - kQuickScaleBits) * (1 << 23))));
-    __m256i sum = _mm256_cvttps_epi32(_mm256_mul_ps(old, unit));
-    __m256i high = _mm256_setzero_si256();
-    const auto term = [&](unsigned k) {
-      const __m256 p = _mm256_mul_ps(_mm256_broadcast_ss(&q.a[row][k]), _mm256_load_ps(q.b[k]));
-      return _mm256_cvttps_epi32(
-          _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), shift)));
-    };
-    for (unsigned k = 0; k < 8; ++k) sum = _mm256_add_epi32(sum, term(k));
-    if constexpr (K == 16) {
-      for (unsigned k = 8; k < 16; ++k) high = _mm256_add_epi32(high, term(k));
-      const __m256i both = _mm256_add_epi32(sum, high);
-      overflow = _mm256_or_si256(
-          overflow, _mm256_and_si256(_mm256_xor_si256(sum, both), _mm256_xor_si256(high, both)));
-      sum = both;
+  for (unsigned first = 0; first < 16; first += kRows) {
+    __m256i shift[kRows], sum[kRows], largest[kRows];
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < kRows; ++i) {
+      const unsigned row = first + i, r = row / 8 * 2, at = row % 8 * 4;
+      const __m256 old = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_load_ps(c[r] + at)),
+                                              _mm_load_ps(c[r + 1] + at), 1);
+      const __m256i magnitude = _mm256_and_si256(_mm256_castps_si256(old), splat(0x7fffffff));
+      most = _mm256_max_epu32(most, magnitude);
+      least = _mm256_min_epu32(least, _mm256_sub_epi32(magnitude, splat(1)));  // zero is fine
+      const __m256i product = _mm256_add_epi32(
+          _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(top[row]))),
+          splat(kBias));
+      largest[i] = _mm256_max_epi32(_mm256_max_epi32(product, _mm256_srli_epi32(magnitude, 23)),
+                                    splat(kLeast + kBias));
+      shift[i] = _mm256_slli_epi32(
+          _mm256_sub_epi32(splat(kFraction + kBias + kQuickScaleBits), largest[i]), 23);
+      const __m256 unit = _mm256_castsi256_ps(
+          _mm256_add_epi32(shift[i], splat((kBias - kQuickScaleBits) * (1 << 23))));
+      sum[i] = _mm256_cvttps_epi32(_mm256_mul_ps(old, unit));
     }
-    const __m256i back = _mm256_slli_epi32(_mm256_sub_epi32(largest, splat(kFraction)), 23);
-    _mm256_store_ps(out[row], _mm256_mul_ps(to_float_cut(sum), _mm256_castsi256_ps(back)));
+    __m256i high[kRows] = {};
+#pragma GCC unroll 16
+    for (unsigned k = 0; k < K; ++k) {
+      const __m256 b = _mm256_load_ps(q.b[k]);
+#pragma GCC unroll 8
+      for (unsigned i = 0; i < kRows; ++i) {
+        const __m256 p = _mm256_mul_ps(_mm256_broadcast_ss(&q.a[first + i][k]), b);
+        const __m256i term = _mm256_cvttps_epi32(
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), shift[i])));
+        __m256i& to = k < 8 ? sum[i] : high[i];
+        to = _mm256_add_epi32(to, term);
+      }
+    }
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < kRows; ++i) {
+      if constexpr (K == 16) {
+        const __m256i both = _mm256_add_epi32(sum[i], high[i]);
+        overflow = _mm256_or_si256(overflow, _mm256_and_si256(_mm256_xor_si256(sum[i], both),
+                                                              _mm256_xor_si256(high[i], both)));
+        sum[i] = both;
+      }
+      const __m256i back = _mm256_slli_epi32(_mm256_sub_epi32(largest[i], splat(kFraction)), 23);
+      _mm256_store_ps(out[first + i],
+                      _mm256_mul_ps(to_float_cut(sum[i]), _mm256_castsi256_ps(back)));
+    }
   }
   const __m256i large = _mm256_cmpgt_epi32(most, splat(((kMost + 1 + kBias) << 23) - 1));
   const __m256i bound = splat(((kLeast + kBias) << 23) - 1);

@@ -6,6 +6,36 @@
 
 namespace kw::ptxvm::KW_ISA {
 
+/// Row r of the result, at to(r), is column r of the rows of eight 16-bit values at from(r); all
+/// are read before one is written.
+template <class From, class To>
+inline void transpose_8_by_8(From from, To to) {
+#if defined(__SSE2__)
+  __m128i x[8], y[8];
+  for (unsigned r = 0; r < 8; ++r) std::memcpy(&x[r], from(r), 16);
+  for (unsigned i = 0; i < 4; ++i) {
+    y[2 * i] = _mm_unpacklo_epi16(x[i], x[i + 4]);
+    y[2 * i + 1] = _mm_unpackhi_epi16(x[i], x[i + 4]);
+  }
+  for (unsigned i = 0; i < 4; ++i) {
+    x[2 * i] = _mm_unpacklo_epi16(y[i], y[i + 4]);
+    x[2 * i + 1] = _mm_unpackhi_epi16(y[i], y[i + 4]);
+  }
+  for (unsigned i = 0; i < 4; ++i) {
+    y[2 * i] = _mm_unpacklo_epi16(x[i], x[i + 4]);
+    y[2 * i + 1] = _mm_unpackhi_epi16(x[i], x[i + 4]);
+  }
+  for (unsigned r = 0; r < 8; ++r) std::memcpy(to(r), &y[r], 16);
+#else
+  u16 m[8][8], t[8];
+  for (unsigned r = 0; r < 8; ++r) std::memcpy(m[r], from(r), 16);
+  for (unsigned r = 0; r < 8; ++r) {
+    for (unsigned c = 0; c < 8; ++c) t[c] = m[c][r];
+    std::memcpy(to(r), t, 16);
+  }
+#endif
+}
+
 #if defined(__SSE2__)
 template <class M, class R, unsigned V>
 inline constexpr bool kTransposed = sizeof(M) == 4 && sizeof(R) == 4;
