@@ -74,7 +74,7 @@ Result<LinesRun> run_in_lines(const Invocation& invocation, const bench::Suite& 
   run.templates = options.templates;
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   run.judges = options.parallel > 0 ? options.parallel : info.has_time ? 1 : cores;
-  run.ahead = info.has_time ? 0 : 1;
+  run.ahead = info.has_time ? std::max(1, cores - 3) : 1;  // some cores for whoever launches
   run.full = !options.quick;
   run.retime = options.retime;
   run.deadline = std::chrono::milliseconds(static_cast<std::int64_t>(1e3 * options.deadline));

@@ -216,7 +216,18 @@ Result<RunReply> Session::run(const std::vector<TrialPlan>& plans,
   request.timing = timing;
   request.seed = seed_for("judge.placement", evidence.checks.size());
   KW_ASSIGN(RunReply reply, device.run(request, stop));
-  for (const auto& [name, count] : reply.counters) evidence.counters[name] += count;
+  // Counts add up over runs; what describes one timed run is that of the last.
+  const auto describes = [](std::string_view name) {
+    return name.starts_with("time.") || name == "min_sm_clock_mhz" || name == "throttle_reasons" ||
+           name == "timed_run_as_judged" || name == "graph";
+  };
+  for (const auto& [name, count] : reply.counters) {
+    if (describes(name)) {
+      evidence.counters[name] = count;
+    } else {
+      evidence.counters[name] += count;
+    }
+  }
   return reply;
 }
 

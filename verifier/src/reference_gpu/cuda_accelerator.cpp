@@ -1,10 +1,12 @@
 #include "cuda_accelerator.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <vector>
 
 #include "kw/launch/driver.h"
+#include "parallel_copy.h"
 
 namespace kw::verify::gpu {
 namespace {
@@ -57,6 +59,7 @@ class CudaAccelerator final : public Accelerator {
 
   Status to_device(std::uint64_t to, std::span<const std::byte> from) override {
     if (from.empty()) return {};
+    if (from.size() > 2 * kChunk) return to_device_in_chunks(to, from);
     KW_RETURN_IF_ERROR(check(api_->copy_to_device(to, from.data(), from.size(), stream_.get()),
                              "cuMemcpyHtoDAsync"));
     // The caller's bytes may go away; pageable copies are staged, mapped ones need not be.
@@ -89,6 +92,34 @@ class CudaAccelerator final : public Accelerator {
   std::size_t capacity() const override { return capacity_; }
 
  private:
+  static constexpr std::size_t kChunk = std::size_t{32} << 20;
+
+  /// Through two pinned chunks: one is on the bus while the other is filled by several threads.
+  Status to_device_in_chunks(std::uint64_t to, std::span<const std::byte> from) {
+    if (!staging_) {
+      KW_ASSIGN(staging_, launch::allocate_pinned(*api_, 2 * kChunk));
+      for (int i = 0; i < 2; ++i) {
+        KW_ASSIGN(launch::Event event, launch::make_event(*api_));
+        staged_.push_back(std::move(event));
+      }
+    }
+    auto* staging = static_cast<std::byte*>(staging_.get());
+    std::size_t i = 0;
+    for (std::size_t at = 0; at < from.size(); at += kChunk, ++i) {
+      const std::size_t bytes = std::min(kChunk, from.size() - at);
+      std::byte* slot = staging + (i % 2) * kChunk;
+      const launch::Event& event = staged_[i % 2];
+      if (i >= 2) {
+        KW_RETURN_IF_ERROR(check(api_->event_synchronize(event.get()), "cuEventSynchronize"));
+      }
+      parallel_copy({slot, bytes}, from.subspan(at, bytes));
+      KW_RETURN_IF_ERROR(
+          check(api_->copy_to_device(to + at, slot, bytes, stream_.get()), "cuMemcpyHtoDAsync"));
+      KW_RETURN_IF_ERROR(check(api_->event_record(event.get(), stream_.get()), "cuEventRecord"));
+    }
+    return check(api_->stream_synchronize(stream_.get()), "cuStreamSynchronize");
+  }
+
   static std::size_t rounded(std::size_t bytes) {
     const std::size_t step = bytes < (std::size_t{1} << 20) ? 512 : std::size_t{1} << 20;
     return (std::max<std::size_t>(bytes, 1) + step - 1) / step * step;
@@ -115,6 +146,8 @@ class CudaAccelerator final : public Accelerator {
   launch::PrimaryContext context_;
   launch::Module module_;
   launch::Stream stream_;
+  launch::PinnedMemory staging_;
+  std::vector<launch::Event> staged_;
   std::size_t capacity_;
   std::map<std::size_t, std::vector<cu::DevicePtr>> spare_;
   std::map<cu::DevicePtr, std::size_t> sizes_;

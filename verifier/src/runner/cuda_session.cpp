@@ -6,12 +6,14 @@
 
 #include "fill_kernel.h"
 #include "helper_kernels.h"
+#include "parallel_copy.h"
 
 namespace kw::verify {
 
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{32} << 20;
+constexpr std::size_t kSmallChunk = std::size_t{1} << 20;
 constexpr unsigned kThreads = 256;
 
 Status check(const cu::Table& api, cu::Result result, const char* call) {
@@ -92,25 +94,36 @@ Status CudaSession::copy_in(cu::DevicePtr to, std::span<const std::byte> from) {
   return check(*api_, synchronize(), "cuStreamSynchronize");
 }
 
-Status CudaSession::copy_out(DeviceRange from, std::span<std::byte> to) {
-  if (!staging_) {
-    KW_ASSIGN(staging_, launch::allocate_pinned(*api_, 2 * kChunk));
-    for (int i = 0; i < 2; ++i) {
-      KW_ASSIGN(launch::Event event, launch::make_event(*api_));
-      staged_.push_back(std::move(event));
-    }
+/// Two chunks: small where little is asked for, since pinning memory takes time.
+Status CudaSession::reserve_staging(std::size_t bytes) {
+  const std::size_t wanted = bytes > kSmallChunk ? kChunk : kSmallChunk;
+  if (staging_chunk_ >= wanted) return {};
+  KW_RETURN_IF_ERROR(check(*api_, synchronize(), "cuStreamSynchronize"));
+  staging_.reset();
+  staging_chunk_ = 0;
+  KW_ASSIGN(staging_, launch::allocate_pinned(*api_, 2 * wanted));
+  staging_chunk_ = wanted;
+  while (staged_.size() < 2) {
+    KW_ASSIGN(launch::Event event, launch::make_event(*api_));
+    staged_.push_back(std::move(event));
   }
+  return {};
+}
+
+Status CudaSession::copy_out(DeviceRange from, std::span<std::byte> to) {
+  KW_RETURN_IF_ERROR(reserve_staging(from.bytes));
   auto* staging = static_cast<std::byte*>(staging_.get());
-  const std::size_t chunks = (from.bytes + kChunk - 1) / kChunk;
+  const std::size_t chunk = staging_chunk_;
+  const std::size_t chunks = (from.bytes + chunk - 1) / chunk;
   const auto size_of_chunk = [&](std::size_t i) {
-    return std::min<std::size_t>(kChunk, from.bytes - i * kChunk);
+    return std::min<std::size_t>(chunk, from.bytes - i * chunk);
   };
   // Chunk i is on the bus while chunk i-1 is copied on.
   for (std::size_t i = 0; i <= chunks; ++i) {
     if (i < chunks) {
       KW_RETURN_IF_ERROR(
           check(*api_,
-                api_->copy_to_host(staging + (i % 2) * kChunk, from.begin + i * kChunk,
+                api_->copy_to_host(staging + (i % 2) * chunk, from.begin + i * chunk,
                                    size_of_chunk(i), stream_.get()),
                 "cuMemcpyDtoHAsync"));
       KW_RETURN_IF_ERROR(
@@ -120,7 +133,8 @@ Status CudaSession::copy_out(DeviceRange from, std::span<std::byte> to) {
     const std::size_t done = i - 1;
     KW_RETURN_IF_ERROR(
         check(*api_, api_->event_synchronize(staged_[done % 2].get()), "cuEventSynchronize"));
-    std::memcpy(to.data() + done * kChunk, staging + (done % 2) * kChunk, size_of_chunk(done));
+    parallel_copy(to.subspan(done * chunk, size_of_chunk(done)),
+                  {staging + (done % 2) * chunk, size_of_chunk(done)});
   }
   return {};
 }

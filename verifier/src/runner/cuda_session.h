@@ -51,6 +51,7 @@ class CudaSession {
   Result<cu::Function> helper(const char* name);
   Status launch(cu::Function function, std::uint64_t threads, std::vector<void*> parameters);
   Status reserve_results(std::size_t words);
+  Status reserve_staging(std::size_t bytes);
 
   const cu::Table* api_;
   launch::PrimaryContext context_;
@@ -60,6 +61,7 @@ class CudaSession {
   launch::DeviceMemory results_;  // 64-bit words
   std::size_t result_words_ = 0;
   launch::PinnedMemory staging_;  // two chunks, made when first needed
+  std::size_t staging_chunk_ = 0;
   std::vector<launch::Event> staged_;
   std::int64_t l2_bytes_ = 0;
   unsigned sm_count_ = 1;

@@ -136,6 +136,7 @@ Result<TimingOutcome> CudaTimer::run() {
   std::vector<double> samples;
   double total_us = 0;
   int min_clock_mhz = 0;
+  std::uint64_t throttled = 0;
   while (samples.size() < kMaxSamples) {
     const bool enough =
         static_cast<int>(samples.size()) >= wanted.samples && total_us >= 1e3 * wanted.min_total_ms;
@@ -148,6 +149,7 @@ Result<TimingOutcome> CudaTimer::run() {
     if (samples.size() % 16 == 1) {
       const int mhz = clock_.sm_mhz();
       if (mhz > 0 && (min_clock_mhz == 0 || mhz < min_clock_mhz)) min_clock_mhz = mhz;
+      throttled |= clock_.throttle_reasons();
     }
   }
   KW_RETURN_IF_ERROR(compare_clocks());
@@ -163,6 +165,7 @@ Result<TimingOutcome> CudaTimer::run() {
   timing.protocol = fmt::format("event.{}{}.v1", flush_ ? "coldl2" : "warm",
                                 repeats_ > 1 ? fmt::format(".repeat{}", repeats_) : "");
   if (min_clock_mhz > 0) out_.counters["min_sm_clock_mhz"] = min_clock_mhz;
+  out_.counters["throttle_reasons"] = static_cast<double>(throttled);
   return std::move(out_);
 }
 

@@ -30,12 +30,21 @@ GpuClock::GpuClock(const std::string& uuid) {
   if (init == nullptr || by_uuid == nullptr || info == nullptr) return;
   if (init() != 0 || by_uuid(uuid.c_str(), &device_) != 0) return;
   clock_info_ = info;
+  reasons_ = symbol<int (*)(void*, unsigned long long*)>(
+      library, "nvmlDeviceGetCurrentClocksThrottleReasons");
 }
 
 int GpuClock::sm_mhz() const {
   unsigned mhz = 0;
   if (clock_info_ == nullptr || clock_info_(device_, kNvmlClockSm, &mhz) != 0) return 0;
   return static_cast<int>(mhz);
+}
+
+std::uint64_t GpuClock::throttle_reasons() const {
+  unsigned long long reasons = 0;
+  if (reasons_ == nullptr || reasons_(device_, &reasons) != 0) return 0;
+  constexpr unsigned long long kIdle = 1, kApplicationClocks = 2;
+  return reasons & ~(kIdle | kApplicationClocks);
 }
 
 Result<GpuLock> GpuLock::open(const std::string& uuid) {

@@ -2,6 +2,7 @@
 // The SM clock while a timing runs, from NVML where it is installed; and the lock that keeps two
 // timings on one GPU apart.
 
+#include <cstdint>
 #include <string>
 
 #include "kw/core/result.h"
@@ -14,10 +15,13 @@ class GpuClock {
   /// `uuid` as in DeviceFacts. Without NVML every reading is 0.
   explicit GpuClock(const std::string& uuid);
   int sm_mhz() const;
+  /// NVML's bits for why clocks are held down now, without "idle" and "set by an application".
+  std::uint64_t throttle_reasons() const;
 
  private:
   void* device_ = nullptr;
   int (*clock_info_)(void* device, int type, unsigned* mhz) = nullptr;
+  int (*reasons_)(void* device, unsigned long long* reasons) = nullptr;
 };
 
 /// An advisory lock on /tmp/kernelwright-<uuid>.lock, shared by everything that times on that GPU.
