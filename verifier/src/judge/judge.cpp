@@ -7,6 +7,10 @@
 namespace kw::verify {
 namespace {
 
+double milliseconds_since(std::chrono::steady_clock::time_point begun) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
+}
+
 std::string first_error(const CompileFailure& failure) {
   for (const Diagnostic& d : failure.diagnostics) {
     if (d.severity == Diagnostic::Severity::Error) {
@@ -215,7 +219,9 @@ Result<RunReply> Session::run(const std::vector<TrialPlan>& plans,
   request.protect_inputs = asked("V3");
   request.timing = timing;
   request.seed = seed_for("judge.placement", evidence.checks.size());
+  const auto begun = std::chrono::steady_clock::now();
   KW_ASSIGN(RunReply reply, device.run(request, stop));
+  evidence.counters["wall.run_ms"] += milliseconds_since(begun);
   // Counts add up over runs; what describes one timed run is that of the last.
   const auto describes = [](std::string_view name) {
     return name.starts_with("time.") || name == "min_sm_clock_mhz" || name == "throttle_reasons" ||
@@ -250,6 +256,24 @@ Result<std::chrono::milliseconds> Session::time_left() const {
 }
 
 namespace {
+
+/// Adds up what references cost.
+class TimedOracle final : public Oracle {
+ public:
+  TimedOracle(std::unique_ptr<Oracle> oracle, double& spent_ms)
+      : oracle_(std::move(oracle)), spent_ms_(spent_ms) {}
+  Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
+                             std::stop_token stop) override {
+    const auto begun = std::chrono::steady_clock::now();
+    auto verdict = oracle_->judge(plan, outputs, stop);
+    spent_ms_ += milliseconds_since(begun);
+    return verdict;
+  }
+
+ private:
+  std::unique_ptr<Oracle> oracle_;
+  double& spent_ms_;
+};
 
 /// The GPU's reference where its kernels cover the graph, the CPU's interpreter for the rest of what is
 /// small enough for it.
@@ -305,9 +329,11 @@ Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
   evidence.compiler = module.compiler;
   const auto deadline = std::chrono::steady_clock::now() + options.deadline;
   const bool large = reference_cost(task) > kLargeCost && evidence.device.klass == "cuda";
-  const std::unique_ptr<Oracle> oracle =
+  std::unique_ptr<Oracle> answers =
       large ? std::make_unique<FullSizeOracle>(task, impl_->reference.oracle(task, deadline))
             : make_cpu_oracle(task);
+  const auto oracle = std::make_unique<TimedOracle>(std::move(answers),
+                                                    evidence.counters["wall.reference_ms"]);
   std::uint64_t seed = options.seed;
   if (seed == 0) {
     KW_ASSIGN(seed, draw_seed());

@@ -50,12 +50,20 @@ class CudaDevice final : public Device {
     setup.role = "cuda";
     setup.child = child_options();
     setup.limits = facts_.limits;
-    setup.ordinal = facts_.ordinal;
-    setup.helper_cubin = helpers;
+    setup.greeting = encode_opening({facts_.ordinal, helpers});
+    setup.spare = &spare_;
     setup.wants_cubin = true;
     setup.resident_limit = kHostMemory;
     setup.identity = identity_;
-    return run_in_process(request, setup, stop);
+    const bool waited = spare_.has_value();
+    auto reply = run_in_process(request, setup, stop);
+    // A process that waited may have lost its device meanwhile.
+    if (!reply && waited && reply.error().code != Errc::Cancelled) {
+      reply = run_in_process(request, setup, stop);
+    }
+    // The next run's process gets its context while this run is being judged.
+    if (auto next = start_runner(setup)) spare_ = std::move(*next);
+    return reply;
   }
 
  private:
@@ -105,7 +113,9 @@ class CudaDevice final : public Device {
   std::mutex mutex_;
   std::condition_variable_any freed_;
   bool busy_ = false;    // guarded by mutex_
-  std::string helpers_;  // of whoever has the turn
+  // Of whoever has the turn:
+  std::string helpers_;
+  std::optional<process::Child> spare_;
 };
 
 }  // namespace

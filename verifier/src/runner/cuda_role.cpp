@@ -51,14 +51,16 @@ Result<RunnerReply> run_candidate(CudaSession& session, RunnerTask& task, GpuClo
   return reply;
 }
 
-Status serve_run(process::Channel& channel, process::Message message) {
-  KW_ASSIGN(RunnerTask task, receive_task(channel, std::move(message)));
-  const RunnerRequest& request = task.request;
-  KW_ASSIGN(const std::unique_ptr<CudaSession> session,
-            CudaSession::open(request.ordinal, request.helper_cubin));
-  KW_ASSIGN(const launch::DeviceFacts facts, launch::device_facts(session->api(), request.ordinal));
+Status serve_run(process::Channel& channel, const std::string& greeting) {
+  const auto [ordinal, helper_cubin] = decode_opening(greeting);
+  KW_ASSIGN(const std::unique_ptr<CudaSession> session, CudaSession::open(ordinal, helper_cubin));
+  KW_ASSIGN(const launch::DeviceFacts facts, launch::device_facts(session->api(), ordinal));
   GpuClock clock(facts.uuid);
   KW_ASSIGN(GpuLock lock, GpuLock::open(facts.uuid));
+  // Ready; whose turn it is may come much later.
+  KW_ASSIGN(process::Message message, channel.receive());
+  KW_ASSIGN(RunnerTask task, receive_task(channel, std::move(message)));
+  const RunnerRequest& request = task.request;
   // Before the deadline begins: waiting for another's timing is nobody's fault.
   if (request.timing) KW_RETURN_IF_ERROR(lock.acquire());
   // The driver has opened what it needs; from here on a stranger's cubin is loaded.
@@ -70,7 +72,8 @@ Status serve_run(process::Channel& channel, process::Message message) {
 
 Status serve_one(process::Channel& channel) {
   KW_ASSIGN(process::Message message, channel.receive());
-  if (message.type != kProbe) return serve_run(channel, std::move(message));
+  if (message.type == kOpen) return serve_run(channel, message.body);
+  if (message.type != kProbe) return fail(Errc::Internal, "a runner got message {}", message.type);
   KW_ASSIGN(const launch::DeviceFacts facts, facts_of(decode_ordinal(message.body)));
   return channel.send(kFacts, encode(facts));
 }

@@ -8,6 +8,18 @@ std::string encode_ordinal(int ordinal) { return process::Writer().put(ordinal).
 
 int decode_ordinal(std::string_view bytes) { return process::Reader(bytes).get<int>(); }
 
+std::string encode_opening(const Opening& opening) {
+  return process::Writer().put(opening.ordinal).text(opening.helper_cubin).take();
+}
+
+Opening decode_opening(std::string_view bytes) {
+  process::Reader r(bytes);
+  Opening opening;
+  opening.ordinal = r.get<int>();
+  opening.helper_cubin = r.text();
+  return opening;
+}
+
 std::string encode(const launch::DeviceFacts& facts) {
   process::Writer w;
   w.put(facts.ordinal).text(facts.name).text(facts.uuid).text(facts.driver).text(facts.arch);

@@ -98,7 +98,7 @@ std::string encode(const RunnerRequest& request) {
       w.put(request.given_offsets[i][f]);
     }
   }
-  w.put(request.given_bytes).put(request.seed).put(request.ordinal).text(request.helper_cubin);
+  w.put(request.given_bytes).put(request.seed);
   w.put(request.sanitize).put(request.protect_inputs);
   w.put(request.timing_limit_ms).put(request.timing.has_value());
   if (request.timing) {
@@ -130,8 +130,6 @@ Result<RunnerRequest> decode_request(std::string_view bytes) {
   }
   request.given_bytes = r.get<std::uint64_t>();
   request.seed = r.get<std::uint64_t>();
-  request.ordinal = r.get<int>();
-  request.helper_cubin = r.text();
   request.sanitize = r.flag();
   request.protect_inputs = r.flag();
   request.timing_limit_ms = r.get<std::uint64_t>();

@@ -14,7 +14,7 @@
 
 namespace kw::verify {
 
-enum MessageType : std::uint32_t { kProbe = 1, kFacts, kFiles, kRun, kStarted, kDone, kBroken };
+enum MessageType : std::uint32_t { kProbe = 1, kFacts, kFiles, kRun, kStarted, kDone, kBroken, kOpen };
 
 void put_limits(process::Writer& writer, const launch::PlanLimits& limits);
 launch::PlanLimits get_limits(process::Reader& reader);
@@ -30,8 +30,6 @@ struct RunnerRequest {
   std::uint64_t given_bytes = 0;
   std::optional<TimingRequest> timing;
   std::uint64_t seed = 0;
-  int ordinal = 0;                    // GPU
-  std::string helper_cubin;           // GPU: kernels of our own
   bool sanitize = true, protect_inputs = true;
   std::uint64_t timing_limit_ms = 0;  // GPU: stop sampling after this long
 };

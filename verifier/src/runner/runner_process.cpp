@@ -214,6 +214,14 @@ RunFault fault_of_plan(const Error& error) {
           {}};
 }
 
+Result<Child> start_runner(const RunnerSetup& setup) {
+  KW_ASSIGN(Child child, Child::spawn_role(setup.role, setup.child));
+  if (!setup.greeting.empty()) {
+    KW_RETURN_IF_ERROR(child.channel().send(kOpen, setup.greeting, Wait::within(30s)));
+  }
+  return child;
+}
+
 Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& setup,
                                 const std::stop_token& stop) {
   RunReply out;
@@ -240,8 +248,6 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
   message.seed = request.seed;
   message.sanitize = request.sanitize;
   message.protect_inputs = request.protect_inputs;
-  message.ordinal = setup.ordinal;
-  message.helper_cubin = setup.helper_cubin;
   message.timing_limit_ms = static_cast<std::uint64_t>(request.deadline.count()) / 2;
   if (request.timing) {
     const double most = std::max(0.0, request.timing->max_total_ms);
@@ -261,7 +267,12 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
     }
   }
 
-  KW_ASSIGN(Child child, Child::spawn_role(setup.role, setup.child));
+  std::optional<Child> waiting;
+  if (setup.spare != nullptr) waiting = std::exchange(*setup.spare, std::nullopt);
+  if (!waiting) {
+    KW_ASSIGN(waiting, start_runner(setup));
+  }
+  Child& child = *waiting;
   const Wait sending = Wait::within(30s, stop);
   for (std::size_t i = 0; i < fds.size(); i += kFilesPerMessage) {
     const auto first = fds.begin() + static_cast<std::ptrdiff_t>(i);

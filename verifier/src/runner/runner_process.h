@@ -13,14 +13,19 @@ struct RunnerSetup {
   std::string role;
   process::ChildOptions child;
   launch::PlanLimits limits;
-  int ordinal = 0;
-  std::string helper_cubin;
+  /// What every process of this kind is told first (kOpen); empty: nothing.
+  std::string greeting;
+  /// A process started and greeted ahead of its run, which gets ready meanwhile. One run each.
+  std::optional<process::Child>* spare = nullptr;
   bool wants_cubin = false;
   /// Host memory that the process may hold for itself; looked at while waiting. 0: no watch.
   std::uint64_t resident_limit = 0;
   RejectKind death = RejectKind::LaunchError;  // what it means when the process just dies
   DeviceIdentity identity;
 };
+
+/// A process of the kind, greeted.
+Result<process::Child> start_runner(const RunnerSetup& setup);
 
 /// Runs `request` in a process of its own and takes it down afterwards. A plan that does not bind
 /// and a process that dies, hangs or grows are RunFaults.
