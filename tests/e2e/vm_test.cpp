@@ -41,6 +41,22 @@ __global__ void racy(const float* x, float* y) {
   tile[threadIdx.x] = x[threadIdx.x];
   y[threadIdx.x] = tile[63 - threadIdx.x];
 }
+__global__ void unwritten(const int* in, int* out) {
+  int x;  // written where in > 40 alone
+  asm volatile("{ .reg .pred p; setp.gt.s32 p, %1, 40; @p mov.s32 %0, %1; }"
+               : "=r"(x) : "r"(in[threadIdx.x]));
+  out[threadIdx.x] = x + 1;
+}
+__global__ void wraps(float* out, int row, int width) {
+  out[row * width + threadIdx.x] = 1;
+}
+__global__ void diverges(const int* in, int* out) {
+  const int t = threadIdx.x;
+  if (t < 16) out[t] = __shfl_xor_sync(0xffffffffu, in[t], 1);
+  __syncwarp();
+}
+__global__ void exponentials(const float* x, float* y) { y[threadIdx.x] = __expf(x[threadIdx.x]); }
+__global__ void nothing() {}
 __global__ void conflicts(float* y) {
   __shared__ float tile[32 * 32];
   tile[threadIdx.x * 32] = 1;
@@ -145,6 +161,58 @@ TEST_F(Vm, EveryKindOfFindingEndsWithOne) {
   EXPECT_THAT(
       kinds(vm("vadd", "1", "32", {"ones:f32:99", "arg:0+2", "uninit:f32:32", "32"}, {"--json"})),
       HasSubstr("misaligned"));
+  EXPECT_THAT(kinds(vm("unwritten", "1", "64", {"iota:i32:64", "zeros:i32:64"}, {"--json"})),
+              HasSubstr("uninitialised_register"));
+  EXPECT_THAT(kinds(vm("wraps", "1", "32", {"zeros:f32:32", "65536", "65536"}, {"--json"})),
+              HasSubstr("index_overflow"));
+  EXPECT_THAT(kinds(vm("diverges", "1", "32", {"iota:i32:32", "zeros:i32:32"}, {"--json"})),
+              HasSubstr("warp_divergence"));
+}
+
+TEST_F(Vm, ChecksOfRegistersAndIndicesAreSwitchesOfTheirOwn) {
+  const std::vector<std::string> unwritten{"iota:i32:64", "zeros:i32:64"},
+      wraps{"zeros:f32:32", "65536", "65536"};
+  const Ended reg = vm("unwritten", "1", "64", unwritten, {"--check", "registers"});
+  EXPECT_EQ(reg.code, 1) << reg.err;
+  EXPECT_THAT(reg.out, HasSubstr("out[threadIdx.x] = x + 1;"));
+  EXPECT_EQ(vm("unwritten", "1", "64", unwritten, {"--check", "uninit,race,index"}).code, 0);
+  const Ended index = vm("wraps", "1", "32", wraps, {"--check", "index"});
+  EXPECT_EQ(index.code, 1) << index.err;
+  EXPECT_THAT(index.out, HasSubstr("out[row * width + threadIdx.x] = 1;"));
+  EXPECT_EQ(vm("wraps", "1", "32", wraps, {"--check", "uninit,race,registers"}).code, 0);
+}
+
+TEST_F(Vm, ATraceListsOneWarpsInstructionsWithTheirLanes) {
+  const Ended ended =
+      vm("vadd", "2", "64", {"ones:f32:100", "ones:f32:100", "uninit:f32:100", "100"},
+         {"--trace", "1:1", "--trace-limit", "200"});
+  ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
+  // Of the last warp, elements 96 to 99 are left.
+  for (const char* part : {"ld.global.f32", "0000000f", "st.global.f32"})
+    EXPECT_THAT(ended.out, HasSubstr(part));
+  EXPECT_EQ(vm("nothing", "1", "32", {}, {"--trace", "1:0"}).code, 2) << "no such block";
+}
+
+TEST_F(Vm, PerturbedApproximationsShowHowMuchDependsOnThem) {
+  const auto result = [&](const std::string& seed) {
+    const Ended ended = vm("exponentials", "1", "64",
+                           {"uniform:f32:64:seed=3", "out:" + (dir / "y.npy").string() + "=f32:64"},
+                           {"--perturb-approx", seed});
+    EXPECT_EQ(ended.code, 0) << ended.err << ended.out;
+    return floats_of(read("y.npy"));
+  };
+  const auto plain = result("0"), one = result("1"), two = result("2");
+  EXPECT_EQ(one, result("1"));
+  EXPECT_NE(one, plain);
+  EXPECT_NE(one, two);
+  for (std::size_t i = 0; i < 64; ++i) EXPECT_NEAR(one[i], plain[i], 1e-6 * plain[i]);
+}
+
+TEST_F(Vm, AGridWithoutEndMeetsTheLaunchBudget) {
+  const Ended ended = vm("nothing", "2147483647", "32", {}, {"--launch-budget", "1000000"});
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("watchdog"));
+  EXPECT_THAT(ended.out, HasSubstr("2147483647 blocks of the launch"));
 }
 
 TEST_F(Vm, ARaceIsShownFromBothSides) {

@@ -11,7 +11,8 @@ namespace {
 
 using namespace kw::ptxvm;
 
-constexpr std::uint64_t kArrayBytes = 4096;
+constexpr std::uint64_t kArrayBytes = 1024;
+constexpr std::size_t kMostKernels = 2;
 
 // 8-byte parameters become pointers to arrays, all others a small number.
 std::vector<std::byte> parameters(const KernelInfo& kernel,
@@ -32,8 +33,10 @@ std::vector<std::byte> parameters(const KernelInfo& kernel,
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   const auto program = load(std::string_view(reinterpret_cast<const char*>(data), size));
   if (!program) return 0;
+  std::size_t kernels = 0;
   for (const KernelInfo& kernel : (*program)->kernels()) {
     if (kernel.refusal || kernel.parameter_bytes > kArrayBytes) continue;
+    if (++kernels > kMostKernels) break;
     Memory memory;
     std::vector<std::uint64_t> arrays;
     for (const char* name : {"a", "b", "c", "d"}) {
@@ -42,8 +45,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     }
     Options options = with_all_checks();
     options.count_memory = true;
-    options.instruction_budget = 3000;
-    options.resident_bytes = std::uint64_t{256} << 20;
+    options.instruction_budget = 1000;
+    options.launch_budget = 2000;
+    options.resident_bytes = std::uint64_t{4} << 20;
     const Launch launch{kernel.name, {2}, {48}, 256, parameters(kernel, arrays)};
     const auto report = run(**program, memory, launch, options);
     if (!report && report.error().message.empty()) std::abort();

@@ -150,7 +150,7 @@ std::uint64_t digest(const Case& c, const std::vector<std::byte>& results) {
   return hash;
 }
 
-std::vector<std::byte> run_on_vm(const Case& c, std::string* refusal) {
+std::vector<std::byte> run_on_vm(const Case& c, std::string* refusal, const Options& options) {
   const auto program = load(c.ptx);
   if (!program) {
     *refusal = program.error().message;
@@ -162,7 +162,7 @@ std::vector<std::byte> run_on_vm(const Case& c, std::string* refusal) {
   Launch launch{"k", {kLanes / 128}, {128}, 0, std::vector<std::byte>(16)};
   std::memcpy(launch.parameters.data(), &in, 8);
   std::memcpy(launch.parameters.data() + 8, &out, 8);
-  const auto report = run(**program, memory, launch, {});
+  const auto report = run(**program, memory, launch, options);
   if (!report || !report->clean()) {
     *refusal = report ? report->findings.front().message : report.error().message;
     return {};

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "kw/ptxvm/run.h"
+
 namespace kw::ptxvm::conformance {
 
 struct Case {
@@ -59,6 +61,6 @@ Deviation deviation(const Case& c, const std::vector<std::byte>& results);
 std::uint64_t digest(const Case& c, const std::vector<std::byte>& results);
 
 /// The results of the virtual machine; empty if it refuses the kernel (message in *refusal).
-std::vector<std::byte> run_on_vm(const Case& c, std::string* refusal);
+std::vector<std::byte> run_on_vm(const Case& c, std::string* refusal, const Options& options = {});
 
 }  // namespace kw::ptxvm::conformance

@@ -234,6 +234,23 @@ TEST(HostileLaunch, GridsAndBlocksThatNoDeviceHasAreRefused) {
   }
 }
 
+TEST(HostileLaunch, AGridWithoutEndMeetsTheLaunchBudget) {
+  for (const unsigned threads : {1u, 4u}) {
+    Options options = with_all_checks();
+    options.launch_budget = 1u << 20;
+    options.threads = threads;
+    for (const Dim3 grid : {Dim3{2147483647u}, Dim3{2147483647u, 65535u, 65535u}}) {
+      const Outcome outcome = run_hostile(kernel("ret;"), grid, {32}, options);
+      ASSERT_FALSE(outcome.error);
+      EXPECT_FALSE(outcome.report.completed);
+      ASSERT_EQ(outcome.report.findings.size(), 1u);
+      EXPECT_EQ(outcome.report.findings.front().kind, FindingKind::Watchdog);
+      EXPECT_NE(first_message(outcome.report).find("blocks of the launch"), std::string::npos)
+          << first_message(outcome.report);
+    }
+  }
+}
+
 TEST(HostileLaunch, ParametersThatDoNotMatchAreRefused) {
   const auto program = load(kernel("ret;"));
   ASSERT_TRUE(program);

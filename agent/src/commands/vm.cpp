@@ -118,8 +118,12 @@ class VmCommand final : public Command {
     a.option("--threads", threads_, 0, 256, "host threads; 0: one per CPU");
     a.option("--seed", seed_, "of generated arrays and schedules (default 0)");
     a.option("--budget", budget_, "warp instructions a block may execute (default 4294967296)");
+    a.option("--launch-budget", launch_budget_,
+             "the same for all blocks together, 64 for each that starts (default 68719476736)");
     a.option("--deadline", deadline_, 1, 86400, "seconds the whole run may take");
     a.flag("--exact-mma", exact_, "sum tensor-core products exactly, not as hardware truncates");
+    a.option("--perturb-approx", perturb_,
+             "a seed above 0: results of .approx instructions anywhere within the ISA's error");
     a.flag("--coverage", coverage_, "print which instructions the machine runs, and run nothing");
     a.option("--arch", arch_, "what a .cu is compiled for (default compute_80)");
   }
@@ -179,6 +183,8 @@ class VmCommand final : public Command {
     wish.options.exact_tensor_accumulation = exact_;
     KW_ASSIGN(wish.options.seed, parse_number("--seed", seed_));
     KW_ASSIGN(wish.options.instruction_budget, parse_number("--budget", budget_));
+    KW_ASSIGN(wish.options.launch_budget, parse_number("--launch-budget", launch_budget_));
+    KW_ASSIGN(wish.options.perturb_approximations, parse_number("--perturb-approx", perturb_));
     if (!trace_.empty()) {
       const std::size_t colon = trace_.find(':');
       if (colon == std::string::npos) {
@@ -216,7 +222,8 @@ class VmCommand final : public Command {
   }
 
   std::string file_, kernel_, grid_, block_, checks_ = "all", trace_, seed_ = "0",
-                                             budget_ = "4294967296", arch_ = "compute_80";
+                                             budget_ = "4294967296", launch_budget_ = "68719476736",
+                                             perturb_ = "0", arch_ = "compute_80";
   std::vector<std::string> arguments_, saves_;
   int shared_ = 0, schedules_ = 1, trace_limit_ = 10'000, threads_ = 0, deadline_ = 600;
   bool counters_ = false, exact_ = false, coverage_ = false;

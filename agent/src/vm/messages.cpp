@@ -38,7 +38,7 @@ void put_options(Writer& w, const ptxvm::Options& o) {
   w.put(o.check_registers).put(o.check_index_overflow).put(o.count_memory).put(o.model_caches);
   w.put(o.l1_bytes).put(o.trace.block).put(o.trace.warp).put(o.trace.max_records);
   w.put(o.exact_tensor_accumulation).put(o.schedule).put(o.seed).put(o.instruction_budget);
-  w.put(o.threads).put(o.max_findings);
+  w.put(o.threads).put(o.max_findings).put(o.perturb_approximations).put(o.launch_budget);
 }
 ptxvm::Options get_options(Reader& r) {
   ptxvm::Options o;
@@ -55,6 +55,8 @@ ptxvm::Options get_options(Reader& r) {
   o.instruction_budget = r.get<std::uint64_t>();
   o.threads = r.get<unsigned>();
   o.max_findings = r.get<std::uint32_t>();
+  o.perturb_approximations = r.get<std::uint64_t>();
+  o.launch_budget = r.get<std::uint64_t>();
   return o;
 }
 

@@ -64,7 +64,7 @@ Result<std::vector<std::uint64_t>> ModuleVariables::addresses(Memory& memory,
       const std::uint64_t bits = element_bits(v, v.initial[k], address);
       std::memcpy(bytes.data() + k * element, &bits, std::min<std::size_t>(element, sizeof bits));
     }
-    if (v.space == Variable::Space::Constant)
+    if (v.space == Variable::Space::Constant || v.function)
       KW_RETURN_IF_ERROR(memory.set_read_only(addresses[i], true));
   }
   memory.state_->modules.emplace(impl.id, addresses);

@@ -42,10 +42,19 @@ struct LaunchContext {
 
   mutable std::atomic<std::uint64_t> next{0};  // position of the next block to start
   mutable std::atomic<std::uint64_t> stop_after{
-      ~std::uint64_t{0}};  // no block after this position matters
+      ~std::uint64_t{0}};                       // no block after this position matters
+  mutable std::atomic<std::uint64_t> spent{0};  // of Options::launch_budget
+  bool over_budget() const noexcept {
+    return spent.load(std::memory_order_relaxed) > options->launch_budget;
+  }
   bool cancelled() const noexcept {
     return options->cancel != nullptr && options->cancel->load(std::memory_order_relaxed);
   }
+};
+
+/// Thrown by what turns out at run time not to be supported; run() returns the error.
+struct NotRunnable {
+  Error error;
 };
 
 /// A finding before it is put into words.
@@ -82,6 +91,8 @@ class Worker {
   /// Runs blocks until none is left for this thread.
   void work();
   void report(const Warp& warp, unsigned lane, RawFinding finding);
+  /// The launch as a whole was stopped.
+  void report_over_budget();
 
   const LaunchContext& context;
   std::vector<BlockCount> counts;                          // by basic block

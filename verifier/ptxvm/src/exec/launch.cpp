@@ -241,7 +241,7 @@ Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& 
                           bool* raced) {
   LaunchContext c;
   c.kernel = &kernel;
-  c.code = c.kernel->bound(choose(options.isa));
+  c.code = c.kernel->bound(choose(options.isa), options.perturb_approximations != 0);
   c.options = &options;
   c.grid = launch.grid;
   c.block = launch.block;
@@ -310,6 +310,13 @@ Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& 
       }
       *raced = *raced || workers_conflict(races, c.regions.size());
     }
+    if (c.over_budget()) {
+      // Which blocks had come how far depends on the threads' timing.
+      for (Worker& w : workers) {
+        if (options.threads > 1) w.findings.clear();
+      }
+      workers.front().report_over_budget();
+    }
     Report report;
     report.completed =
         std::none_of(workers.begin(), workers.end(), [](const Worker& w) { return w.failed; });
@@ -318,6 +325,8 @@ Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& 
     merge_caches(workers, report.counters.cache);
     collect_trace(c, workers, report);
     return report;
+  } catch (NotRunnable& refused) {
+    return tl::unexpected(std::move(refused.error));
   } catch (const std::bad_alloc&) {
     return fail(Errc::ResourceExhausted, "no host memory for the run of kernel {}", launch.kernel);
   }

@@ -68,12 +68,13 @@ struct LoweredKernel {
   /// code may read before it writes it.
   std::vector<std::pair<std::uint32_t, std::uint32_t>> cleared;
 
-  /// The code with handlers of one instruction set; made at first use.
-  const Ins* bound(Isa isa) const;
+  /// The code with handlers of one instruction set; made at first use. perturbed: with those of
+  /// handlers/perturbed.cpp for .approx.
+  const Ins* bound(Isa isa, bool perturbed = false) const;
 
  private:
   mutable std::mutex mutex_;
-  mutable std::array<std::vector<Ins>, kIsaCount> bound_;  // guarded by mutex_ until filled
+  mutable std::array<std::vector<Ins>, 2 * kIsaCount> bound_;  // guarded by mutex_ until filled
 };
 
 }  // namespace kw::ptxvm

@@ -55,6 +55,18 @@ void Worker::report(const Warp& warp, unsigned lane, RawFinding finding) {
   it->second.occurrences = occurrences;
 }
 
+void Worker::report_over_budget() {
+  RawFinding finding;
+  finding.kind = FindingKind::Watchdog;
+  finding.message = fmt::format(
+      "the {} blocks of the launch executed more than {} warp instructions together, {} "
+      "counted for each block that starts",
+      context.blocks, context.options->launch_budget, Options::kBlockCost);
+  finding.occurrences = 1;
+  failed = true;
+  findings.emplace(~std::uint64_t{0}, std::move(finding));
+}
+
 void Worker::work() {
   const unsigned threads = std::max(1u, context.options->threads);
   const std::size_t most = static_cast<std::size_t>(std::clamp<std::uint64_t>(
@@ -74,14 +86,17 @@ void Worker::work() {
     resident.push_back(std::move(idle_.back()));
     idle_.pop_back();
     resident.back()->start(*this, position);
+    context.spent.fetch_add(Options::kBlockCost, std::memory_order_relaxed);
     return true;
   };
-  while (!context.cancelled()) {
+  while (!context.cancelled() && !context.over_budget()) {
     if (resident.empty() && !start_next()) return;
     turn %= resident.size();
     Block& block = *resident[turn];
     Block::Outcome outcome = Block::Outcome::Failed;
+    const std::uint64_t before = block.executed;
     if (block.position <= context.stop_after.load()) outcome = block.run(kSlice);
+    context.spent.fetch_add(block.executed - before, std::memory_order_relaxed);
     if (outcome == Block::Outcome::Running) {
       ++turn;
       if (++unfinished_turns < kPatience * resident.size()) continue;

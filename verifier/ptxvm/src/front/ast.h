@@ -79,6 +79,7 @@ struct Variable {
   std::uint64_t size = 0;
   std::uint32_t align = 1;
   bool external = false;
+  bool function = false;     // stands for the function of this name, whose address is taken
   bool pointer = false;      // .ptr: a parameter that is said to be an address
   bool is_register = false;  // a .reg formal parameter: reg is its number
   int reg = -1;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "front/function_addresses.h"
 #include "front/parser_impl.h"
 
 namespace kw::ptxvm {
@@ -54,6 +55,7 @@ Result<std::uint64_t> Parser::signed_integer() {
 Result<Module> Parser::run() {
   while (lexer_.peek().kind != Token::Kind::End) KW_RETURN_IF_ERROR(directive());
   if (module_.version.empty()) return fail(Errc::InvalidArgument, "not PTX: no .version directive");
+  add_function_addresses(module_);
   return std::move(module_);
 }
 

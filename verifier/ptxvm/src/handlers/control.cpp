@@ -105,6 +105,18 @@ const Ins* trap(Warp& w, const Ins* ins) {
 const Ins* failed_assert(Warp& w, const Ins* ins) {
   return stop_with(w, ins, FindingKind::AssertFailed, "a device assertion failed");
 }
+const Ins* no_function(Warp& w, const Ins* ins) {
+  return stop_with(w, ins, FindingKind::InvalidAddress,
+                   "a call through a pointer to no function of this module with such parameters");
+}
+const Ins* recursion(Warp& w, const Ins* ins) {
+  const Instruction& call = *w.block->context.kernel->sources[ins->source];
+  throw NotRunnable{
+      Error{Errc::Unsupported,
+            fmt::format("{} at PTX line {}: a recursive call through a register is not "
+                        "supported",
+                        call.opcode, call.ptx_line)}};
+}
 
 // z: 1 if wider than the block.
 const Ins* fence(Warp& w, const Ins* ins) {
@@ -134,6 +146,8 @@ void register_control(Registry& r) {
   r.add("$bar", barrier, {});
   r.add("$trap", trap, {});
   r.add("$assert", failed_assert, {});
+  r.add("$nofunction", no_function, {});
+  r.add("$recursion", recursion, {});
   r.add("$fence", fence, {});
   r.add("$nop", nothing, {});
   r.add("$sleep", sleep, {});

@@ -4,6 +4,8 @@
 #include <array>
 #include <unordered_map>
 
+#include "ir/indirect.h"
+
 namespace kw::ptxvm {
 namespace {
 
@@ -140,9 +142,8 @@ class Flattener {
     }
     for (const Function& f : module_.functions) {
       if (f.name == op.name) {
-        return fail(Errc::Unsupported,
-                    "{} at PTX line {}: the address of function {} is not supported", ast.opcode,
-                    ast.ptx_line, op.name);
+        return fail(Errc::Unsupported, "{} at PTX line {}: the address of {} is not supported",
+                    ast.opcode, ast.ptx_line, op.name);
       }
     }
     return fail(Errc::InvalidArgument, "PTX line {}: {} is not declared", ast.ptx_line, op.name);
@@ -242,18 +243,13 @@ class Flattener {
   }
 
   Status call(Instance& caller, const Instruction& ast, std::uint64_t frame_end) {
-    if (ast.callee_register >= 0) {
-      return fail(Errc::Unsupported,
-                  "{} at PTX line {}: calls through a register are not supported", ast.opcode,
-                  ast.ptx_line);
-    }
+    if (ast.callee_register >= 0) return indirect_call(caller, ast, frame_end);
     const Function* callee = nullptr;
     for (const Function& f : module_.functions) {
       if (f.name == ast.callee) callee = &f;
     }
     if (callee == nullptr || !callee->has_body) return builtin(caller, ast);
-    if (std::find(active_.begin(), active_.end(), callee) != active_.end() ||
-        callee == out_.entry) {
+    if (is_running(*callee)) {
       return fail(Errc::Unsupported, "{} at PTX line {}: recursive call of {} is not supported",
                   ast.opcode, ast.ptx_line, ast.callee);
     }
@@ -262,6 +258,59 @@ class Flattener {
       return fail(Errc::InvalidArgument, "PTX line {}: call of {} does not match its parameters",
                   ast.ptx_line, ast.callee);
     }
+    return inline_body(caller, ast, *callee, frame_end);
+  }
+
+  bool is_running(const Function& f) const {
+    return &f == out_.entry || std::find(active_.begin(), active_.end(), &f) != active_.end();
+  }
+
+  // if (target == f) f(); else if (target == g) g(); ...
+  Status indirect_call(Instance& caller, const Instruction& ast, std::uint64_t frame_end) {
+    const auto push = [&](FlatInstruction::Kind kind) -> FlatInstruction& {
+      out_.code.emplace_back();
+      out_.code.back().kind = kind;
+      out_.code.back().ast = &ast;
+      return out_.code.back();
+    };
+    std::vector<std::size_t> to_end;
+    for (const IndirectCallee& candidate : indirect_callees(module_, *caller.function, ast)) {
+      FlatInstruction& compare = push(FlatInstruction::Kind::Plain);
+      const Instruction*& comparison = comparisons_[&ast];
+      if (comparison == nullptr) {
+        out_.synthesized.push_back(address_comparison(ast));
+        comparison = &out_.synthesized.back();
+      }
+      compare.ast = comparison;
+      const int differs = static_cast<int>(out_.registers.size());
+      out_.registers.push_back(Type::Pred);
+      Operand result, target, address;
+      result.kind = target.kind = Operand::Kind::Register;
+      result.reg = differs;
+      target.reg = caller.register_base + ast.callee_register;
+      address.kind = Operand::Kind::Symbol;
+      address.variable = module_symbol(candidate.variable);
+      compare.operands = {result, target, address};
+      const std::size_t branch = out_.code.size();
+      push(FlatInstruction::Kind::Branch).guard = differs;
+      if (is_running(*candidate.function)) {
+        push(FlatInstruction::Kind::Recursion);
+      } else {
+        KW_RETURN_IF_ERROR(inline_body(caller, ast, *candidate.function, frame_end));
+      }
+      to_end.push_back(out_.code.size());
+      push(FlatInstruction::Kind::Branch);
+      out_.code[branch].targets = {static_cast<std::uint32_t>(out_.code.size())};
+    }
+    push(FlatInstruction::Kind::NoFunction);
+    for (const std::size_t at : to_end)
+      out_.code[at].targets = {static_cast<std::uint32_t>(out_.code.size())};
+    return {};
+  }
+
+  Status inline_body(Instance& caller, const Instruction& ast, const Function& callee_ref,
+                     std::uint64_t frame_end) {
+    const Function* const callee = &callee_ref;
     Instance inner{callee, 0, std::vector<int>(callee->variables.size(), -1)};
     // Registers of the callee start where emit() will put them.
     const int base = static_cast<int>(out_.registers.size());
@@ -335,7 +384,8 @@ class Flattener {
   std::uint64_t frame_end_ = 0;
   std::unordered_map<std::string, int> variable_numbers_;
   std::unordered_map<int, int> module_symbols_;
-  std::vector<const Function*> active_;  // being inlined
+  std::unordered_map<const Instruction*, const Instruction*> comparisons_;  // by indirect call
+  std::vector<const Function*> active_;                                     // being inlined
   const Instruction empty_{};
 };
 

@@ -141,6 +141,10 @@ Status Lowering::instruction(In in, std::uint32_t block, bool silent) {
     }
     case FlatInstruction::Kind::Assert:
       return emit(in, "$assert").map([](Ins*) {});
+    case FlatInstruction::Kind::NoFunction:
+      return emit(in, "$nofunction").map([](Ins*) {});
+    case FlatInstruction::Kind::Recursion:
+      return emit(in, "$recursion").map([](Ins*) {});
     case FlatInstruction::Kind::Move:
     case FlatInstruction::Kind::Plain:
       break;

@@ -54,6 +54,10 @@ struct Options {
   /// Sums tensor-core products in fp64 and rounds once, instead of modelling the hardware's
   /// truncating accumulation (README.md).
   bool exact_tensor_accumulation = false;
+  /// A seed, or 0: off. Results of .approx instructions (and div.full) are then drawn, by a hash of
+  /// seed, instruction and operands, from all that the PTX ISA allows around the exact value, so
+  /// that it shows how much a kernel's results depend on them.
+  std::uint64_t perturb_approximations = 0;
   Schedule schedule = Schedule::InOrder;
   /// Lanes of a warp act from 31 down to 0, and the other side of a branch goes first.
   bool reverse_lanes = false;
@@ -62,6 +66,9 @@ struct Options {
   std::uint64_t seed = 0;
   /// Warp instructions that one block may execute before it is stopped with a Watchdog finding.
   std::uint64_t instruction_budget = std::uint64_t{1} << 32;
+  /// The same for all blocks together, each of which counts kBlockCost from the start.
+  std::uint64_t launch_budget = std::uint64_t{1} << 36;
+  static constexpr std::uint64_t kBlockCost = 64;
   unsigned threads = 1;  // host threads over blocks; 0: one per CPU
   std::uint32_t max_findings = 64;
   /// Host memory for the registers, shared and local memory of the blocks resident at once. With
