@@ -40,7 +40,8 @@ struct LaunchContext {
   std::uint64_t block_at(
       std::uint64_t position) const noexcept;  // linear block number in launch order
 
-  mutable std::atomic<std::uint64_t> next{0};  // position of the next block to start
+  // On a line of its own: threads write it while they read the rest.
+  alignas(64) mutable std::atomic<std::uint64_t> next{0};  // position of the next block to start
   mutable std::atomic<std::uint64_t> stop_after{
       ~std::uint64_t{0}};                       // no block after this position matters
   mutable std::atomic<std::uint64_t> spent{0};  // of Options::launch_budget

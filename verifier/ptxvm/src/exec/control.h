@@ -36,7 +36,7 @@ struct Parked {
 struct AsyncCopy {
   std::uint64_t to[kLanes], from[kLanes];
   std::uint32_t mask, bytes, source_bytes[kLanes];
-  bool whole;  // all lanes take all bytes
+  bool whole;                         // all lanes take all bytes
   std::uint64_t fingerprint[kLanes];  // of the source at the issue (Options::check_async_copies)
   std::uint32_t group;                // committed groups of its lanes when it was issued
   const Ins* ins;
@@ -53,6 +53,7 @@ struct WarpControl {
   unsigned starved_turns = 0;  // turns in a row that ran out of fuel while lanes waited at joins
   std::vector<AsyncCopy> copies;
   std::uint32_t committed[kLanes] = {};
+  bool has_committed = false;  // some lane has
 
   /// As new, but keeps the vectors' memory.
   void reset() {
@@ -63,7 +64,10 @@ struct WarpControl {
     copies.clear();
     divergent_branches = matrix_multiply_adds = 0;
     starved_turns = 0;
-    for (std::uint32_t& groups : committed) groups = 0;
+    if (has_committed) {
+      for (std::uint32_t& groups : committed) groups = 0;
+    }
+    has_committed = false;
   }
 };
 

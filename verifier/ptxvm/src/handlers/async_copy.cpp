@@ -220,6 +220,7 @@ const Ins* copy_async(Warp& w, const Ins* ins) {
 }
 
 const Ins* commit(Warp& w, const Ins* ins) {
+  w.control->has_committed = true;
   for (unsigned l = 0; l < kLanes; ++l) w.control->committed[l] += w.mask >> l & 1;
   return ins + 1;
 }
