@@ -39,6 +39,8 @@ class DoctorCommand final : public Command {
     a.option("--shard", team_.shard, "with --red-team: a part of the cases, as in 1/3");
     a.option("--lines", team_.lines,
              "with --red-team: a file of JSON lines to go on from and to add to");
+    a.option("--table", team_.table,
+             "with --red-team: judge nothing; the table of reports made by --json, as in a.json,b.json");
     a.option("--seconds", team_.seconds, 0, 1e6, "with --red-team: begin no case after these");
     a.option("--endpoint", endpoint_, "an OpenAI-compatible endpoint to try");
     a.option("--api-key-env", key_env_, "environment variable that holds its key");

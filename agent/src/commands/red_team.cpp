@@ -42,9 +42,26 @@ Result<std::vector<redteam::CaseResult>> read_lines(const std::string& path,
   return results;
 }
 
+Result<int> print_table(std::string_view paths) {
+  KW_ASSIGN(const std::vector<redteam::Case> cases, redteam::cases());
+  std::vector<redteam::Column> columns;
+  while (!paths.empty()) {
+    const std::size_t comma = std::min(paths.find(','), paths.size());
+    const std::string path(paths.substr(0, comma));
+    paths.remove_prefix(std::min(comma + 1, paths.size()));
+    KW_ASSIGN(const std::string text, read_file(path, kMaxLinesBytes));
+    auto column = redteam::parse_report(text, cases);
+    if (!column) return wrap(column.error(), path);
+    columns.push_back(std::move(*column));
+  }
+  KW_RETURN_IF_ERROR(print(redteam::to_markdown(columns, cases)));
+  return std::ranges::all_of(columns, [](const auto& c) { return c.report.sound(); }) ? 0 : 1;
+}
+
 }  // namespace
 
 Result<int> run_red_team(const Invocation& invocation, const RedTeamOptions& wanted) {
+  if (!wanted.table.empty()) return print_table(wanted.table);
   const auto begun = std::chrono::steady_clock::now();
   KW_ASSIGN(const Shard shard, parse_shard(wanted.shard));
   KW_ASSIGN(const std::string name, resolve_device(invocation.globals.device));

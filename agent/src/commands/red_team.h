@@ -11,6 +11,7 @@ struct RedTeamOptions {
   int parallel = 0;    // judgements at once; 0: as many as there are cores
   std::string shard;   // "2/3": the second of three parts
   std::string lines;   // a file of JSON lines, one a case: read, gone on from, and added to
+  std::string table;   // reports of --json, by commas: their table as Markdown, nothing is judged
   double seconds = 0;  // no case is begun after these; 0: no limit
 };
 

@@ -79,6 +79,26 @@ Result<std::vector<CaseResult>> parse_json_lines(std::string_view lines,
   return results;
 }
 
+Result<Column> parse_report(std::string_view text, const std::vector<Case>& cases) {
+  KW_ASSIGN(const Json json, parse_json(text));
+  KW_ASSIGN(JsonReader reader, JsonReader::object(json, ""));
+  KW_ASSIGN(const std::string kind, reader.string("kind"));
+  if (kind != "red_team") return fail(Errc::InvalidArgument, "not a red team's report: '{}'", kind);
+  Column column;
+  KW_ASSIGN(column.judge, reader.string("judge"));
+  KW_ASSIGN(const Json* device, reader.member("device"));
+  KW_ASSIGN(JsonReader device_reader, JsonReader::object(*device, "/device"));
+  KW_ASSIGN(column.device.klass, device_reader.string("class"));
+  KW_ASSIGN(column.device.name, device_reader.string("name"));
+  KW_ASSIGN(column.device.arch, device_reader.string("arch"));
+  KW_ASSIGN(const Json* list, reader.array("cases"));
+  for (const Json& item : *list) {
+    KW_ASSIGN(CaseResult result, parse_case(item, cases));
+    column.report.results.push_back(std::move(result));
+  }
+  return column;
+}
+
 std::string to_json(const Report& report, const DeviceIdentity& device) {
   Json list = Json::array();
   for (const CaseResult& r : report.results) list.push_back(case_json(r));

@@ -99,6 +99,16 @@ Result<std::vector<CaseResult>> parse_json_lines(std::string_view lines,
 
 /// {"v":1,"kind":"red_team",...}; `device` is where it ran.
 std::string to_json(const Report& report, const DeviceIdentity& device);
+/// A report as to_json() wrote it, for a table of several devices. InvalidArgument: not one;
+/// NotFound: about other cases than these.
+struct Column {
+  DeviceIdentity device;
+  std::string judge;
+  Report report;
+};
+Result<Column> parse_report(std::string_view json, const std::vector<Case>& cases);
+/// Markdown: totals by device, who caught what, and a row for every case.
+std::string to_markdown(std::span<const Column> columns, const std::vector<Case>& cases);
 /// A table for a person: what was missed or refused, then counts by check and the catch rate.
 std::string to_text(const Report& report);
 
