@@ -32,7 +32,7 @@ const std::map<std::string, Part>& parts() {
       {"verifier", {"verify", {"core", "process", "compile", "launch", "reference", "ptxvm"}}},
       {"search", {"search", {"core"}}},
       {"memory_store", {"store", {"core"}}},
-      {"kernelbench", {"bench", {"core", "process"}}},
+      {"kernelbench", {"bench", {"core", "process", "launch"}}},
       {"agent",
        {"agent",
         {"core", "process", "compile", "launch", "codegen", "verify", "reference", "ptxvm",

@@ -1,5 +1,6 @@
 #include "command.h"
 #include "kw/agent/bundle.h"
+#include "kw/agent/modelnew.h"
 #include "kw/agent/steps.h"
 #include "kw/agent/task_source.h"
 #include "kw/agent/workshop.h"
@@ -18,20 +19,32 @@ struct Chosen {
 class ExportCommand final : public Command {
  public:
   std::string name() const override { return "export"; }
-  std::string about() const override { return "write a kernel as a directory that stands alone"; }
+  std::string about() const override {
+    return "write a kernel as a directory that stands alone, or as a PyTorch module";
+  }
   std::string examples() const override {
     return "  kernelwright export JOB -o softmax\n"
            "  kernelwright export kernelbench:1/23 --device cuda -o softmax\n"
-           "  kernelwright export KERNEL --arch sm_90 -o softmax";
+           "  kernelwright export KERNEL --arch sm_90 -o softmax\n"
+           "  kernelwright export kernelbench:1/23 --as modelnew -o runs/kernelwright";
   }
   void declare(Arguments& a) override {
     a.positional("what", what_, "a job, a task or a kernel", true);
-    a.option("-o,--output", output_, "the directory; must be new or empty");
+    a.option("-o,--output", output_,
+             "bundle: the directory, new or empty; modelnew: the file (.py), or a folder for a "
+             "file with "
+             "KernelBench's name");
+    a.option("--as", form_,
+             "bundle (a directory with launcher and evidence) or modelnew (one Python file "
+             "in KernelBench's form)");
     a.option("--arch", arch_, "architecture of the cubin; the device's own unless given");
   }
 
   Result<int> run(const Invocation& invocation) override {
-    if (output_.empty()) return fail(Errc::InvalidArgument, "export needs -o DIRECTORY");
+    if (output_.empty()) return fail(Errc::InvalidArgument, "export needs -o PATH");
+    if (form_ != "bundle" && form_ != "modelnew") {
+      return fail(Errc::InvalidArgument, "--as '{}': it is bundle or modelnew", form_);
+    }
     WorkshopOptions options;
     options.store = invocation.globals.store;
     KW_ASSIGN(const auto workshop, Workshop::open(std::move(options)));
@@ -41,18 +54,23 @@ class ExportCommand final : public Command {
     KW_ASSIGN(const Bundle bundle,
               collect_bundle(workshop->store(), workshop->compiler(), chosen.task, chosen.candidate,
                              arch_.empty() ? info.target.arch : arch_, invocation.interrupted));
-    KW_RETURN_IF_ERROR(write_bundle(bundle, output_));
-    KW_RETURN_IF_ERROR(
-        print(invocation.globals.json
-                  ? dump({{"v", 1},
-                          {"kind", "export"},
-                          {"task", chosen.task.name},
-                          {"kernel", chosen.candidate},
-                          {"arch", bundle.module.arch},
-                          {"directory", output_}}) +
-                        "\n"
-                  : fmt::format("{}: kernel {} for {} in {}\n", chosen.task.name, chosen.candidate,
-                                bundle.module.arch, output_)));
+    std::string written = output_;
+    if (form_ == "modelnew") {
+      KW_ASSIGN(written, write_modelnew(bundle, info, output_));
+    } else {
+      KW_RETURN_IF_ERROR(write_bundle(bundle, output_));
+    }
+    KW_RETURN_IF_ERROR(print(invocation.globals.json
+                                 ? dump({{"v", 1},
+                                         {"kind", "export"},
+                                         {"task", chosen.task.name},
+                                         {"kernel", chosen.candidate},
+                                         {"arch", bundle.module.arch},
+                                         {"as", form_},
+                                         {form_ == "modelnew" ? "file" : "directory", written}}) +
+                                       "\n"
+                                 : fmt::format("{}: kernel {} for {} in {}\n", chosen.task.name,
+                                               chosen.candidate, bundle.module.arch, written)));
     return 0;
   }
 
@@ -97,7 +115,7 @@ class ExportCommand final : public Command {
                 what_, info.identity.name, what_);
   }
 
-  std::string what_, output_, arch_;
+  std::string what_, output_, arch_, form_ = "bundle";
 };
 
 }  // namespace
