@@ -85,14 +85,18 @@ TEST_F(ModelNewTest, HoldsThePlanAsTables) {
            "    {0, 2, 16},\n",                  // w, 16 bytes in
            "    {6, 7, 0, 64},  // ws_flags\n",  // due before each run
            "2,1,0,0,",                           // 258
-           "{\"x\", 0, at::kFloat, {4,8}}",
-           "{\"count\", 3, at::kLong, {}}",
+           "kw_given[] = {0,1,2,3,4,5,}",
+           "    {6, 0},\n    {7, 0},\n};\nconst short",    // the flags at the start of the workspace
+           "char* base[8] = {}",
+           "_kw_workspace = 256",
+           "(\"x\", torch.float32, [4,8]),",
+           "(\"count\", torch.int64, []),\n]\n_kw_made",
            "(\"w\", \"uniform_\", [8], [-0.5, 0.5]),",
            "(\"count\", torch.int64, [], [[\"constant\", 3.0]]),",
            "_kw_updated = [\"count\", ]",
            "_kw_random = [(1, \"rand\", [8]), ]",
-           "results[1:]",
-           "return results[0]",
+           "made[1:]",
+           "return made[0]",
        }) {
     EXPECT_NE(text->find(line), std::string::npos) << line << "\n" << *text;
   }

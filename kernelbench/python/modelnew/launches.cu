@@ -28,6 +28,14 @@ struct KwFill {
   long long offset, bytes;
 };
 
+struct KwScratch {
+  unsigned short storage;
+  long long offset;  // in the workspace
+};
+
+const KwScratch kw_scratch[] = {
+@SCRATCH@};
+const short kw_given[] = {@GIVEN@};  // the storage of each tensor that a call is given; -1: no step touches it
 const unsigned char kw_bytes[] = {@BYTES@};
 const KwAddress kw_addresses[] = {
 @ADDRESSES@};
@@ -66,10 +74,8 @@ cudaError_t kw_launch(const KwStep& step, void** arguments, cudaStream_t stream)
 }
 
 // More than 48 KiB of dynamic shared memory must be allowed, once for each device.
-cudaError_t kw_prepare() {
+cudaError_t kw_prepare(int device) {
   static int prepared = -1;
-  int device = -1;
-  if (const cudaError_t rc = cudaGetDevice(&device)) return rc;
   if (device == prepared) return cudaSuccess;
   for (const KwStep& step : kw_steps) {
     if (step.kernel == nullptr || step.shared <= 48 * 1024) continue;
@@ -80,11 +86,7 @@ cudaError_t kw_prepare() {
   return cudaSuccess;
 }
 
-}  // namespace
-
-extern "C" const char* kw_run(char* const* base, void* stream_handle) {
-  const cudaStream_t stream = static_cast<cudaStream_t>(stream_handle);
-  if (const cudaError_t rc = kw_prepare()) return cudaGetErrorString(rc);
+const char* kw_enqueue(char* const* base, cudaStream_t stream) {
   const KwArgument* argument = kw_arguments;
   const KwAddress* address = kw_addresses;
   const KwFill* fill = kw_fills;
@@ -113,4 +115,24 @@ extern "C" const char* kw_run(char* const* base, void* stream_handle) {
     if (const cudaError_t rc = kw_launch(step, pointers, stream)) return cudaGetErrorString(rc);
   }
   return nullptr;
+}
+
+}  // namespace
+
+extern "C" const char* kw_run(const unsigned long long* given, unsigned long long workspace, int device,
+                              unsigned long long stream) {
+  char* base[@STORAGES@] = {};
+  for (const short storage : kw_given) {
+    if (storage >= 0) base[storage] = reinterpret_cast<char*>(*given);
+    ++given;
+  }
+  for (const KwScratch& s : kw_scratch) base[s.storage] = reinterpret_cast<char*>(workspace) + s.offset;
+  int before = device;
+  if (const cudaError_t rc = cudaGetDevice(&before)) return cudaGetErrorString(rc);
+  if (before != device) cudaSetDevice(device);
+  const cudaError_t ready = kw_prepare(device);
+  const char* failed = ready != cudaSuccess ? cudaGetErrorString(ready)
+                                            : kw_enqueue(base, reinterpret_cast<cudaStream_t>(stream));
+  if (before != device) cudaSetDevice(before);
+  return failed;
 }

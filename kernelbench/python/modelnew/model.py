@@ -12,7 +12,7 @@ import torch
 import torch.nn as nn
 from torch.utils.cpp_extension import load_inline
 
-_kw_device = r"""
+_kw_device_code = r"""
 @DEVICE@"""
 
 _kw_binding = r"""
@@ -21,10 +21,11 @@ _kw_binding = r"""
 _kw_extension = load_inline(
     name="@EXTENSION@",
     cpp_sources=[_kw_binding],
-    cuda_sources=[_kw_device],
-    functions=["kw_forward"],
+    cuda_sources=[_kw_device_code],
+    functions=["kw_call"],
     extra_cuda_cflags=["-O3", "-std=c++17", "--expt-relaxed-constexpr"],
     no_implicit_headers=True,
+    with_pytorch_error_handling=False,
 )
 
 # (parameter, call, shape, arguments): the calls of the model's own constructor in their order, so that one seed
@@ -36,10 +37,17 @@ _kw_constructor = [
 _kw_buffers = [
 @BUFFERS@]
 
-# What a call needs of all that, in order, with its shape; and what it gives back anew.
+# What forward is given, what it needs of the model, and what it makes: (name, type, shape). The last of what it
+# makes are new values of `updated`.
+_kw_inputs = [
+@INPUTS@]
 _kw_held = [
 @HELD@]
+_kw_made = [
+@MADE@]
 _kw_updated = [@UPDATED@]
+_kw_workspace = @WORKSPACE@  # bytes
+_kw_device = "cuda"
 
 # (place among the inputs, call, shape): random numbers that forward draws.
 _kw_random = [@RANDOM@]
@@ -111,15 +119,25 @@ def _kw_buffer(kind, shape, steps):
     return made
 
 
+def _kw_checked(tensors, expected):
+    """The tensors, contiguous and aligned as the kernels read them."""
+    if [(t.dtype, t.device.type, list(t.shape)) for t in tensors] != [(k, _kw_device, s) for _, k, s in expected]:
+        wanted = ", ".join(f"{name} {kind} {shape}" for name, kind, shape in expected)
+        given = ", ".join(f"{t.dtype} {list(t.shape)} on {t.device}" for t in tensors)
+        raise ValueError(f"@TASK@ is made for exactly {wanted} on {_kw_device}, not for {given}")
+    tensors = [t.contiguous() for t in tensors]
+    return [t if t.data_ptr() % 16 == 0 else t.clone() for t in tensors]
+
+
 class ModelNew(nn.Module):
     def __init__(self, *_arguments, **_named):
         super().__init__()
-        shapes = dict(_kw_held)
+        shapes = {name: shape for name, _, shape in _kw_held}
         for name, value in _kw_construct().items():
             self._kw_own(name, nn.Parameter(value.view(shapes.get(name, value.shape))))
         for name, kind, shape, steps in _kw_buffers:
             self._kw_own(name, _kw_buffer(kind, shape, steps))
-        self._kw_reads = [self._kw_place(name) for name, _ in _kw_held]
+        self._kw_reads = [self._kw_place(name) for name, _, _ in _kw_held]
         self._kw_writes = [self._kw_place(name) for name in _kw_updated]
 
     def _kw_own(self, name, value):
@@ -142,10 +160,22 @@ class ModelNew(nn.Module):
         return (holder._parameters if last in holder._parameters else holder._buffers), last
 
     def forward(self, *arguments):
-        given = [a for a in arguments if isinstance(a, torch.Tensor)]
+        inputs = [a for a in arguments if isinstance(a, torch.Tensor)]
         for place, call, shape in _kw_random:
-            given.insert(place, getattr(torch, call)(shape, device=given[0].device))
-        results = _kw_extension.kw_forward(given, [place[key] for place, key in self._kw_reads])
-        for (place, key), value in zip(self._kw_writes, results[@RESULTS@:]):
+            inputs.insert(place, getattr(torch, call)(shape, device=inputs[0].device))
+        inputs = _kw_checked(inputs, _kw_inputs)
+        held = _kw_checked([place[key] for place, key in self._kw_reads], _kw_held)
+        device = (inputs or held)[0].device
+        made = [torch.empty(shape, dtype=kind, device=device) for _, kind, shape in _kw_made]
+        workspace = torch.empty(_kw_workspace, dtype=torch.uint8, device=device)
+        failed = _kw_extension.kw_call(
+            [t.data_ptr() for tensors in (inputs, held, made) for t in tensors],
+            workspace.data_ptr(),
+            device.index or 0,
+            torch.cuda.current_stream(device).cuda_stream,
+        )
+        if failed:
+            raise RuntimeError(f"@TASK@: {failed}")
+        for (place, key), value in zip(self._kw_writes, made[@RESULTS@:]):
             place[key] = value
         return @RETURN@

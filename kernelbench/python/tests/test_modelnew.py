@@ -24,33 +24,34 @@ CALLS = [
 
 
 class Extension:
-    def __init__(self, results):
-        self.calls, self.results = [], results
+    def __init__(self, failure=""):
+        self.calls, self.failure = [], failure
 
-    def kw_forward(self, inputs, held):
-        self.calls.append((inputs, held))
-        return self.results
+    def kw_call(self, given, workspace, device, stream):
+        self.calls.append(given)
+        return self.failure
 
 
-def module(buffers="", held="", updated="", random="", results="1", value="results[0]", extension=None):
+def module(buffers="", inputs="", held="", made="", updated="", random="", extension=None):
     with open(TEMPLATE) as file:
         text = file.read()
     rows = "".join(f"    {tuple(call)!r},\n" for call in CALLS)
     holes = {
-        "CONSTRUCTOR": rows, "BUFFERS": buffers, "HELD": held, "UPDATED": updated, "RANDOM": random,
-        "RESULTS": results, "RETURN": value, "NOTES": "#",
+        "CONSTRUCTOR": rows, "BUFFERS": buffers, "INPUTS": inputs, "HELD": held, "MADE": made, "UPDATED": updated,
+        "RANDOM": random, "WORKSPACE": "256", "RESULTS": "1", "RETURN": "made[0]", "NOTES": "#",
     }  # fmt: skip
     pieces = text.split("@")
     pieces[1::2] = [holes.get(name, name) for name in pieces[1::2]]
     scope = {}
     with mock.patch("torch.utils.cpp_extension.load_inline", return_value=extension):
         exec("".join(pieces), scope)
+    scope["_kw_device"] = "cpu"
     return scope
 
 
 class ModelNew(unittest.TestCase):
     def test_parameters_are_those_of_the_constructor(self):
-        scope = module(held='("turned", [2, 3]),')
+        scope = module(held='("turned", torch.float32, [2, 3]),')
         constructor.set_seed()
         model = scope["ModelNew"](1, "any", arguments=2)
         wanted = constructor.replay(CALLS)
@@ -76,31 +77,49 @@ class ModelNew(unittest.TestCase):
         self.assertEqual(model.count.dtype, torch.int64)
         self.assertEqual(model.ramp.tolist(), [7.0, 7.0])
 
-    def test_state_is_replaced_and_random_numbers_are_drawn_where_they_belong(self):
-        fresh = torch.full((), 5)
-        extension = Extension([torch.ones(3), fresh])
+    def test_a_call_is_given_inputs_then_the_model_then_results(self):
+        extension = Extension()
         scope = module(
             buffers='    ("bn.count", torch.int64, [], [["constant", 4.0]]),\n',
-            held='    ("scale", [1]),\n    ("bn.count", []),\n',
+            inputs='("x", torch.float32, [7]), ("random.0", torch.float32, [2, 2]), ("y", torch.float32, [7]),',
+            held='("scale", torch.float32, [1]), ("bn.count", torch.int64, []),',
+            made='("z", torch.float32, [3]), ("bn.count.next", torch.int64, []),',
             updated='"bn.count", ',
             random='(1, "rand", [2, 2]), ',
             extension=extension,
         )
         model = scope["ModelNew"]()
-        x, y = torch.zeros(7), torch.ones(7)
-        self.assertTrue(torch.equal(model(x, 3, y), torch.ones(3)))
-        (inputs, held), = extension.calls
-        self.assertIs(inputs[0], x)
-        self.assertIs(inputs[2], y)
-        self.assertEqual(list(inputs[1].shape), [2, 2])
-        self.assertEqual([t.item() for t in held], [1.5, 4])
-        self.assertIs(model.bn.count, fresh)
+        before, x, y = model.bn.count, torch.zeros(7), torch.ones(7)
+        with mock.patch("torch.cuda.current_stream"):
+            result = model(x, 3, y)
+        (given,) = extension.calls
+        self.assertEqual(len(given), 7)
+        self.assertEqual([given[0], given[2]], [x.data_ptr(), y.data_ptr()])
+        self.assertEqual(given[3:5], [model.scale.data_ptr(), before.data_ptr()])
+        self.assertEqual(given[5:], [result.data_ptr(), model.bn.count.data_ptr()])
+        self.assertIsNot(model.bn.count, before)
 
-    def test_moving_a_model_moves_what_a_call_is_given(self):
-        extension = Extension([torch.ones(3)])
-        model = module(held='("scale", [1]),', extension=extension)["ModelNew"]().to(torch.float64)
-        model(torch.zeros(1))
-        self.assertEqual(extension.calls[0][1][0].dtype, torch.float64)
+    def test_other_shapes_types_and_failed_launches_are_errors(self):
+        extension = Extension("no such kernel")
+        model = module(
+            inputs='("x", torch.float32, [7]),', made='("z", torch.float32, [7]),', extension=extension
+        )["ModelNew"]()
+        for wrong in (torch.zeros(8), torch.zeros(7, dtype=torch.float64)):
+            with self.assertRaisesRegex(ValueError, r"x torch.float32 \[7\]"):
+                model(wrong)
+        self.assertFalse(extension.calls)
+        with mock.patch("torch.cuda.current_stream"), self.assertRaisesRegex(RuntimeError, "no such kernel"):
+            model(torch.zeros(7))
+
+    def test_views_are_copied_to_where_kernels_can_read_them(self):
+        extension = Extension()
+        model = module(
+            inputs='("x", torch.float32, [4, 2]),', made='("z", torch.float32, [1]),', extension=extension
+        )["ModelNew"]()
+        with mock.patch("torch.cuda.current_stream"):
+            model(torch.zeros(2, 4).T)
+            model(torch.zeros(9)[1:].view(4, 2))
+        self.assertEqual([given[0] % 16 for given in extension.calls], [0, 0])
 
     def test_names_do_not_meet_those_of_a_problem_file(self):
         scope = module()

@@ -11,27 +11,36 @@
 namespace kw::bench {
 namespace {
 
-/// Rows of a table of tensors in binding.cpp.
-std::string tensor_rows(const ModelNew& m, const std::vector<bool>& used,
-                        const std::vector<ValueId>& ids) {
+constexpr std::size_t kMaxStorages = 32767;  // a short in launches.cu
+
+/// Rows of a table of tensors in model.py.
+std::string tensor_rows(const Task& task, const std::vector<ValueId>& ids) {
   std::string rows;
   for (const ValueId id : ids) {
-    const Value& value = m.task.graph.value(id);
-    const auto buffer = m.plan.find(value.name);
-    std::string shape = python_shape(value.shape);
-    shape.front() = '{', shape.back() = '}';
-    rows += fmt::format("    {{{}, {}, {}, {}}},\n", Json(value.name).dump(),
-                        buffer && used[*buffer] ? static_cast<int>(*buffer) : -1,
-                        binding_type(value.dtype), shape);
+    const Value& value = task.graph.value(id);
+    rows += fmt::format("    ({}, {}, {}),\n", Json(value.name).dump(), python_type(value.dtype),
+                        python_shape(value.shape));
   }
   return rows;
 }
 
-std::string held_rows(const Task& task, const Tensors& tensors) {
+/// The storages of what a call is given, in its order; -1 where no step touches it.
+std::string given_storages(const ModelNew& m, const Tensors& tensors,
+                           const std::vector<bool>& used) {
+  std::string list;
+  for (const auto* ids : {&tensors.inputs, &tensors.held, &tensors.results, &tensors.updates}) {
+    for (const ValueId id : *ids) {
+      const auto buffer = m.plan.find(m.task.graph.value(id).name);
+      list += fmt::format("{},", buffer && used[*buffer] ? static_cast<int>(*buffer) : -1);
+    }
+  }
+  return list;
+}
+
+std::string scratch_rows(const launch::ScratchLayout& scratch) {
   std::string rows;
-  for (const ValueId id : tensors.held) {
-    const Value& value = task.graph.value(id);
-    rows += fmt::format("    ({}, {}),\n", Json(value.name).dump(), python_shape(value.shape));
+  for (std::size_t i = 0; i < scratch.offset.size(); ++i) {
+    if (scratch.offset[i] >= 0) rows += fmt::format("    {{{}, {}}},\n", i, scratch.offset[i]);
   }
   return rows;
 }
@@ -62,30 +71,22 @@ std::string policy_note(const Policy& policy) {
          of("Recurrences", policy.recurrence) + of("The rest", policy.other);
 }
 
-Result<std::string> device_text(const ModelNew& m, const LaunchTables& tables) {
+Result<std::string> device_text(const ModelNew& m, const Tensors& tensors,
+                                const LaunchTables& tables, const launch::ScratchLayout& scratch) {
   if (m.candidate.source.find("\"\"\"") != std::string::npos) {
     return fail(Errc::Unsupported, "the source holds what ends a Python string");
   }
-  KW_ASSIGN(const std::string launches, fill_template("launches.cu", tables.holes));
-  return m.candidate.source + launches;
-}
-
-Result<std::string> binding_text(const ModelNew& m, const Tensors& tensors,
-                                 const LaunchTables& tables, const launch::ScratchLayout& scratch) {
-  std::vector<ValueId> made = tensors.results;
-  made.insert(made.end(), tensors.updates.begin(), tensors.updates.end());
-  std::string scratch_rows;
-  for (std::size_t i = 0; i < scratch.offset.size(); ++i) {
-    if (scratch.offset[i] >= 0)
-      scratch_rows += fmt::format("    {{{}, {}}},\n", i, scratch.offset[i]);
+  if (m.plan.buffers.size() > kMaxStorages) {
+    return fail(Errc::Unsupported, "the plan has {} buffers, an export takes {}",
+                m.plan.buffers.size(), kMaxStorages);
   }
-  return fill_template("binding.cpp", {{"INPUTS", tensor_rows(m, tables.used, tensors.inputs)},
-                                       {"HELD", tensor_rows(m, tables.used, tensors.held)},
-                                       {"RESULTS", tensor_rows(m, tables.used, made)},
-                                       {"SCRATCH", scratch_rows},
-                                       {"WORKSPACE", std::to_string(scratch.bytes)},
-                                       {"STORAGES", std::to_string(m.plan.buffers.size())},
-                                       {"TASK", m.task.name}});
+  Holes holes = tables.holes;
+  // One storage more than the plan has, so that no table is empty.
+  holes["STORAGES"] = std::to_string(m.plan.buffers.size() + 1);
+  holes["GIVEN"] = given_storages(m, tensors, tables.used);
+  holes["SCRATCH"] = scratch_rows(scratch) + fmt::format("    {{{}, 0}},\n", m.plan.buffers.size());
+  KW_ASSIGN(const std::string launches, fill_template("launches.cu", holes));
+  return m.candidate.source + launches;
 }
 
 Status own_storage(const ModelNew& m, const std::vector<ValueId>& ids) {
@@ -108,7 +109,7 @@ std::vector<std::string> names_read(const ModelNew& m, const std::vector<bool>& 
 }
 
 std::string results_expression(std::size_t count) {
-  return count == 1 ? "results[0]" : fmt::format("tuple(results[:{}])", count);
+  return count == 1 ? "made[0]" : fmt::format("tuple(made[:{}])", count);
 }
 
 }  // namespace
@@ -119,13 +120,15 @@ Result<std::string> to_python(const ModelNew& m) {
   KW_RETURN_IF_ERROR(own_storage(m, tensors.results));
   KW_RETURN_IF_ERROR(own_storage(m, tensors.updates));
   const launch::ScratchLayout scratch = launch::pack_scratch(m.plan);
-  KW_ASSIGN(const std::string device, device_text(m, tables));
-  KW_ASSIGN(const std::string binding, binding_text(m, tensors, tables, scratch));
+  KW_ASSIGN(const std::string device, device_text(m, tensors, tables, scratch));
+  KW_ASSIGN(const std::string binding, fill_template("binding.cpp", {}));
   KW_ASSIGN(const std::string buffers, buffer_rows(m.task, tensors, names_read(m, tables.used)));
   KW_ASSIGN(const std::string random, random_entries(m.task, tensors));
   std::string notes = policy_note(m.task.policy);
   for (const std::string& line : m.notes) notes += "# " + line + "\n";
   notes += fmt::format("# {} launches, {} bytes of workspace.", tables.launches, scratch.bytes);
+  std::vector<ValueId> made = tensors.results;
+  made.insert(made.end(), tensors.updates.begin(), tensors.updates.end());
   std::string updated;
   for (const std::string& name : tensors.updated) updated += Json(name).dump() + ", ";
   return fill_template("model.py",
@@ -138,7 +141,10 @@ Result<std::string> to_python(const ModelNew& m) {
                         {"BINDING", binding},
                         {"CONSTRUCTOR", constructor_rows(m.task)},
                         {"BUFFERS", buffers},
-                        {"HELD", held_rows(m.task, tensors)},
+                        {"INPUTS", tensor_rows(m.task, tensors.inputs)},
+                        {"HELD", tensor_rows(m.task, tensors.held)},
+                        {"MADE", tensor_rows(m.task, made)},
+                        {"WORKSPACE", std::to_string(scratch.bytes)},
                         {"UPDATED", updated},
                         {"RANDOM", random},
                         {"RESULTS", std::to_string(tensors.results.size())},

@@ -10,20 +10,6 @@ namespace {
 
 constexpr std::string_view kNext = ".next";
 
-struct TypeNames {
-  DType type;
-  const char *python, *binding;
-};
-constexpr TypeNames kTypes[] = {
-    {DType::F64, "torch.float64", "at::kDouble"}, {DType::F32, "torch.float32", "at::kFloat"},
-    {DType::F16, "torch.float16", "at::kHalf"},   {DType::BF16, "torch.bfloat16", "at::kBFloat16"},
-    {DType::I64, "torch.int64", "at::kLong"},     {DType::I32, "torch.int32", "at::kInt"},
-    {DType::I16, "torch.int16", "at::kShort"},    {DType::I8, "torch.int8", "at::kChar"},
-    {DType::U8, "torch.uint8", "at::kByte"},      {DType::Bool, "torch.bool", "at::kBool"},
-};
-
-const TypeNames& names_of(DType type) { return *std::ranges::find(kTypes, type, &TypeNames::type); }
-
 Status plain(const Value& value) {
   if (!value.format.empty()) {
     return fail(Errc::Unsupported, "'{}' holds codes of {}, which PyTorch has no tensor of",
@@ -77,8 +63,31 @@ std::string python_steps(const std::vector<DrawStep>& steps) {
 }  // namespace
 
 std::string python_shape(const Shape& shape) { return Json(shape).dump(); }
-std::string python_type(DType type) { return names_of(type).python; }
-std::string binding_type(DType type) { return names_of(type).binding; }
+std::string python_type(DType type) {
+  switch (type) {
+    case DType::F64:
+      return "torch.float64";
+    case DType::F32:
+      return "torch.float32";
+    case DType::F16:
+      return "torch.float16";
+    case DType::BF16:
+      return "torch.bfloat16";
+    case DType::I64:
+      return "torch.int64";
+    case DType::I32:
+      return "torch.int32";
+    case DType::I16:
+      return "torch.int16";
+    case DType::I8:
+      return "torch.int8";
+    case DType::U8:
+      return "torch.uint8";
+    case DType::Bool:
+      break;
+  }
+  return "torch.bool";
+}
 
 Result<Tensors> tensors_of(const Task& task) {
   const Graph& graph = task.graph;

@@ -30,9 +30,8 @@ Result<std::string> buffer_rows(const Task& task, const Tensors& tensors,
 /// other draws.
 Result<std::string> random_entries(const Task& task, const Tensors& tensors);
 
-/// "[64, 3]", and "torch.float32", "at::kFloat".
+/// "[64,3]" and "torch.float32".
 std::string python_shape(const Shape& shape);
 std::string python_type(DType type);
-std::string binding_type(DType type);
 
 }  // namespace kw::bench
