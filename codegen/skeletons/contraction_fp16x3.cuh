@@ -30,12 +30,10 @@ __device__ __forceinline__ void copy_async_chunks(unsigned to, const void* from,
   }
 }
 
-constexpr int kRunSlabs = 2;
-
-template <int TileM, int TileN, int WarpM, int WarpN, int Stages, int Slabs>
+template <int TileM, int TileN, int WarpM, int WarpN, int Stages, int Slabs, int RunSlabs = 2>
 struct Fp16x3Tile {
   static constexpr int kTileM = TileM, kTileN = TileN, kWarpM = WarpM, kWarpN = WarpN;
-  static constexpr int kStages = Stages, kSlabs = Slabs;
+  static constexpr int kStages = Stages, kSlabs = Slabs, kRunSlabs = RunSlabs;
   static constexpr int kWarpsM = TileM / WarpM, kWarpsN = TileN / WarpN;
   static constexpr int kThreads = 32 * kWarpsM * kWarpsN;
   // A stage: A's slabs, B's slabs, scales of A, scales of B.
@@ -46,7 +44,7 @@ struct Fp16x3Tile {
   static_assert(TileM % WarpM == 0 && TileN % WarpN == 0, "whole warps");
   static_assert(WarpM % 16 == 0 && WarpN % 32 == 0, "whole fragments and whole groups of B");
   static_assert(TileM % 16 == 0 && TileN % 32 == 0, "whole blocks of flags and scales");
-  static_assert(kRunSlabs % Slabs == 0, "whole stages in a run");
+  static_assert(RunSlabs % Slabs == 0, "whole stages in a run");
   static_assert(TileM / 4 + TileN / 32 <= kThreads, "one copy of scales per thread");
 };
 
@@ -183,7 +181,7 @@ struct StageLoop {
 
 template <class Tile, class Loop, int MI, int NJ>
 __device__ __forceinline__ void sum_runs(Loop& loop, float (&acc)[MI][NJ][4]) {
-  constexpr int kStagesPerRun = kRunSlabs / Tile::kSlabs, kSteps = Tile::kSlabs * 2;
+  constexpr int kStagesPerRun = Tile::kRunSlabs / Tile::kSlabs, kSteps = Tile::kSlabs * 2;
   float high[MI][NJ][4], low[MI][NJ][4];
   unsigned ah[2][4], al[2][4], bh[NJ / 2][4], bl[NJ / 2][4];
   loop.load_a(ah[0], al[0], loop.base, 0, 0);
@@ -248,6 +246,28 @@ __device__ __forceinline__ void sum_runs(Loop& loop, float (&acc)[MI][NJ][4]) {
             }
           }
         }
+      }
+    }
+  }
+}
+
+// A warp's sums, from (row0, column0) on, to the epilogue: (part, batch, row, column, columns, two
+// neighbours).
+template <int MI, int NJ, class Epilogue>
+__device__ __forceinline__ void store_sums(const float (&acc)[MI][NJ][4], int part, int batch,
+                                           int row0, int rows, int column0, int columns,
+                                           const Epilogue& epilogue) {
+  const int lane = threadIdx.x & 31;
+#pragma unroll
+  for (int i = 0; i < MI; ++i) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = row0 + i * 16 + half * 8 + (lane >> 2);
+      if (row >= rows) continue;
+#pragma unroll
+      for (int j = 0; j < NJ; ++j) {
+        const int column = column0 + j * 8 + (lane & 3) * 2;
+        epilogue(part, batch, row, column, columns, acc[i][j][half * 2], acc[i][j][half * 2 + 1]);
       }
     }
   }
@@ -337,20 +357,8 @@ __device__ __forceinline__ void fp16x3_product(const Fp16x3Problem& p, const A& 
   if (wide != 0) {
     add_wide<MI, NJ>(acc, p, a, b, batch, m0 + warp_m, n0 + warp_n, first_slice, last_slice);
   }
-  const int part = static_cast<int>(blockIdx.y);
-#pragma unroll
-  for (int i = 0; i < MI; ++i) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int row = m0 + warp_m + i * 16 + half * 8 + (lane >> 2);
-      if (row >= p.a.rows) continue;
-#pragma unroll
-      for (int j = 0; j < NJ; ++j) {
-        const int column = n0 + warp_n + j * 8 + (lane & 3) * 2;
-        epilogue(part, batch, row, column, p.b.rows, acc[i][j][half * 2], acc[i][j][half * 2 + 1]);
-      }
-    }
-  }
+  store_sums(acc, static_cast<int>(blockIdx.y), batch, m0 + warp_m, p.a.rows, n0 + warp_n, p.b.rows,
+             epilogue);
 }
 
 }  // namespace kw

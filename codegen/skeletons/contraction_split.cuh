@@ -82,9 +82,15 @@ struct SplitTarget {
   int rows, k, rows_padded;
   int slices, slabs;            // of 128 and of 32 k
   unsigned products_per_block;  // of those, what one flagged block of this operand costs
+  bool image = false;  // contraction_image.cuh: scales lie as the first slab's lines do, no flags
 
   __device__ __forceinline__ unsigned char* line(int batch, int slab, int row) const {
     return terms + ((static_cast<long long>(batch) * slabs + slab) * rows_padded + row) * 128;
+  }
+  __device__ __forceinline__ long long slice_row(int batch, int slice) const {
+    return (static_cast<long long>(batch) * (image ? slabs : slices) +
+            (image ? slice * 4 : slice)) *
+           rows_padded;
   }
 };
 
@@ -147,8 +153,7 @@ __device__ __forceinline__ void split_tile(const Operand& operand, const SplitTa
         scale = split_scale(m);
       }
       if (Group == 1 && lane == 0) {
-        out.scales[(static_cast<long long>(batch) * out.slices + slice) * out.rows_padded + row0 +
-                   row] = scale.down;
+        out.scales[out.slice_row(batch, slice) + row0 + row] = scale.down;
       }
       const bool is_wide = scale.down == 0.f;
       if (is_wide) seen |= 1u << (row / kFlagRows);
@@ -165,8 +170,7 @@ __device__ __forceinline__ void split_tile(const Operand& operand, const SplitTa
       *reinterpret_cast<uint2*>(line + (chunk ^ 4) * 16) = l;
     }
     if (Group == 32 && lane == 0 && (warp & 3) == 0) {
-      out.scales[(static_cast<long long>(batch) * out.slices + slice) * (out.rows_padded / 32) +
-                 row0 / 32 + warp / 4] = shared_scale.down;
+      out.scales[out.slice_row(batch, slice) / 32 + row0 / 32 + warp / 4] = shared_scale.down;
     }
     if (lane == 0 && seen != 0) atomicOr(&shared.flags, seen);
   } else {
@@ -212,9 +216,7 @@ __device__ __forceinline__ void split_tile(const Operand& operand, const SplitTa
       scale[j] = split_scale(all);
       if (scale[j].down == 0.f) seen |= 1u << ((row + j) / kFlagRows);
       if (warp == 0 && lane < 16 && (Group == 1 || (lane & 7) == 0)) {
-        out.scales[(static_cast<long long>(batch) * out.slices + slice) *
-                       (out.rows_padded / Group) +
-                   row0 / Group + group + j] = scale[j].down;
+        out.scales[out.slice_row(batch, slice) / Group + row0 / Group + group + j] = scale[j].down;
       }
     }
     if (warp == 0 && seen != 0) atomicOr(&shared.flags, seen);
@@ -247,7 +249,7 @@ __device__ __forceinline__ void split_tile(const Operand& operand, const SplitTa
     }
   }
   __syncthreads();
-  if (threadIdx.x < kFlags) {
+  if (!out.image && threadIdx.x < kFlags) {
     out.wide[(static_cast<long long>(batch) * out.slices + slice) * (out.rows_padded / kFlagRows) +
              row0 / kFlagRows + threadIdx.x] = (shared.flags >> threadIdx.x) & 1u;
   }

@@ -90,7 +90,7 @@ Outcome run_forms(const Matrix& am, const Matrix& bm, const A& a, const B& b, in
                   int splits) {
   const int mp = up(up(am.rows, Tile::kTileM), 64), np = up(up(bm.rows, Tile::kTileN), 64);
   const int slices = (am.k + kSlice - 1) / kSlice;
-  const int slabs = up((am.k + kSlab - 1) / kSlab, kRunSlabs);
+  const int slabs = up((am.k + kSlab - 1) / kSlab, Tile::kRunSlabs);
   const auto bytes = [&](int rows) {
     return std::vector<uint4>(static_cast<std::size_t>(rows) * static_cast<std::size_t>(slabs) * 8);
   };

@@ -64,17 +64,17 @@ TEST(Contraction, TakesTheFormThatFitsTheShape) {
     return best(task_of("shape", two(x, y, out), kMatmul, "out"), h100()).cover;
   };
   EXPECT_THAT(cover("[4096,4096]", "[4096,4096]", "[4096,4096]"),
-              StartsWith("contraction@1:fp16x3"));
-  EXPECT_THAT(cover("[64,64]", "[64,64]", "[64,64]"), StartsWith("contraction@1:ffma"));
-  EXPECT_THAT(cover("[2048,65536]", "[65536,1]", "[2048,1]"), StartsWith("contraction@1:gemv"));
-  EXPECT_THAT(cover("[1,4096]", "[4096,4096]", "[1,4096]"), StartsWith("contraction@1:gemv"));
-  EXPECT_THAT(cover("[4096]", "[4096]", "[]"), StartsWith("contraction@1:gemv"));
+              StartsWith("contraction@2:fp16x3"));
+  EXPECT_THAT(cover("[64,64]", "[64,64]", "[64,64]"), StartsWith("contraction@2:ffma"));
+  EXPECT_THAT(cover("[2048,65536]", "[65536,1]", "[2048,1]"), StartsWith("contraction@2:gemv"));
+  EXPECT_THAT(cover("[1,4096]", "[4096,4096]", "[1,4096]"), StartsWith("contraction@2:gemv"));
+  EXPECT_THAT(cover("[4096]", "[4096]", "[]"), StartsWith("contraction@2:gemv"));
 }
 
 TEST(Contraction, SmallShapesInTheVirtualMachineRunWhatLargeOnesWould) {
   const Candidate c = best(task_of("vm", two("[80,160]", "[160,72]", "[80,72]"), kMatmul, "out"),
                            virtual_machine_target());
-  EXPECT_THAT(c.cover, StartsWith("contraction@1:fp16x3"));
+  EXPECT_THAT(c.cover, StartsWith("contraction@2:fp16x3"));
   ASSERT_EQ(c.plan.run.size(), 3u);  // split, product, wide
   bool counted = false;
   for (const PlanBuffer& b : c.plan.buffers) {
@@ -111,7 +111,7 @@ TEST(Contraction, ReadsEveryLayoutWhereItLies) {
                      R"({"op":"aten.matmul","in":["q","y"],"out":["out"],"attrs":{}})",
                      "," + value("q", "[4,16,1024,128]", "scratch"), "[4,1024,16,128]",
                      "[4,16,128,1024]", "[4,16,1024,1024]"),
-              HasSubstr("contraction@1"));
+              HasSubstr("contraction@2"));
 }
 
 TEST(Contraction, FusesPointwiseWorkOnEitherSideOfTheProduct) {
@@ -126,8 +126,8 @@ TEST(Contraction, FusesPointwiseWorkOnEitherSideOfTheProduct) {
                                    R"({"op":"aten.mul","in":["s","x"],"out":["out"],"attrs":{}})",
                                    "out"),
                            h100());
-  EXPECT_THAT(c.cover, testing::AnyOf(HasSubstr("contraction@1:fp16x3[0-3]"),
-                                      HasSubstr("contraction@1:fp16x3[1-3]")));
+  EXPECT_THAT(c.cover, testing::AnyOf(HasSubstr("contraction@2:fp16x3[0-3]"),
+                                      HasSubstr("contraction@2:fp16x3[1-3]")));
 }
 
 TEST(Contraction, LeavesATransposedResultToAnotherRegion) {
@@ -140,13 +140,13 @@ TEST(Contraction, LeavesATransposedResultToAnotherRegion) {
                                    R"({"op":"aten.add","in":["p","t"],"out":["out"],"attrs":{}})",
                                    "out"),
                            h100());
-  EXPECT_THAT(c.cover, StartsWith("contraction@1:fp16x3[0-0]"));
+  EXPECT_THAT(c.cover, StartsWith("contraction@2:fp16x3[0-0]"));
 }
 
 TEST(Contraction, DividesALongSumAmongThreadBlocks) {
   const Candidate c = best(
       task_of("long", two("[256,524288]", "[524288,256]", "[256,256]"), kMatmul, "out"), h100());
-  EXPECT_THAT(c.cover, StartsWith("contraction@1:fp16x3"));
+  EXPECT_THAT(c.cover, StartsWith("contraction@2:fp16x3"));
   EXPECT_GE(c.parameters.at("r0.splits"), 16);
 }
 

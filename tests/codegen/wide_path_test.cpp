@@ -139,7 +139,7 @@ TEST_P(WidePath, IsTakenWhereTwoTermsCannotHoldARow) {
   const auto candidates = generate(product(s), target);
   ASSERT_TRUE(candidates) << candidates.error().message;
   Candidate c = candidates->front();
-  ASSERT_THAT(c.cover, testing::StartsWith("contraction@1:fp16x3"));
+  ASSERT_THAT(c.cover, testing::StartsWith("contraction@2:fp16x3"));
 
   // The counter leaves with the outputs: as state that starts at zero.
   std::string counter;

@@ -1,13 +1,14 @@
 // contraction: matrix products with fused operands and epilogue, in whichever form is fastest.
 
 #include "skeletons/contraction_forms.h"
+#include "skeletons/image_site.h"
 
 namespace kw::codegen {
 namespace {
 
 class ContractionSkeleton final : public Skeleton {
  public:
-  std::string_view name() const override { return "contraction@1"; }
+  std::string_view name() const override { return "contraction@2"; }
 
   std::vector<Offer> match(Program& program, const Region& region,
                            const Target& target) const override {
@@ -18,6 +19,10 @@ class ContractionSkeleton final : public Skeleton {
     const ContractionForms at{program, region, *site, target};
     std::vector<Offer> offers;
     if (const auto cost = fp16x3_cost(at)) offers.push_back({"fp16x3", *cost});
+    if (const auto image = image_site(program, region)) {
+      const auto cost = image_cost({program, region, image->site, target}, *image);
+      if (cost) offers.push_back({"image", *cost});
+    }
     if (const auto cost = decode_cost(at)) offers.push_back({"decode", *cost});
     if (const auto cost = gemv_cost(at)) offers.push_back({"gemv", *cost});
     if (const auto cost = ffma_cost(at)) offers.push_back({"ffma", *cost});
@@ -26,6 +31,11 @@ class ContractionSkeleton final : public Skeleton {
 
   ParameterSpace space(Program& program, const Region& region, std::string_view form,
                        const Target& target) const override {
+    if (form == "image") {
+      const auto image = image_site(program, region);
+      if (!image) return {};
+      return image_space({program, region, image->site, target}, *image);
+    }
     const auto site = contraction_site(program, region);
     if (!site) return {};
     const ContractionForms at{program, region, *site, target};
@@ -37,6 +47,11 @@ class ContractionSkeleton final : public Skeleton {
 
   Result<Fragment> emit(Program& program, const Region& region, std::string_view form,
                         const Config& config, const EmitContext& context) const override {
+    if (form == "image") {
+      const auto image = image_site(program, region);
+      if (!image) return fail(Errc::Internal, "contraction: not the region that was offered");
+      return emit_image({program, region, image->site, context.target}, *image, config, context);
+    }
     const auto site = contraction_site(program, region);
     if (!site) return fail(Errc::Internal, "contraction: not the region that was offered");
     const ContractionForms at{program, region, *site, context.target};

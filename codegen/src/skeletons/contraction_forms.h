@@ -3,9 +3,10 @@
 // and emits.
 //
 //   fp16x3   operands as two FP16 terms on tensor cores (contraction_fp16x3.cuh)
-//   ffma     FP32 on the plain pipes (contraction_ffma.cuh)
-//   gemv     one side of the product is at most eight wide: bound by memory (gemv.cuh)
-//   decode   the same, the wide side stored in a block format (gemv_decode.cuh)
+//   image    the same where the left operand is an image's pixels under a window
+//   (contraction_image.cuh) ffma     FP32 on the plain pipes (contraction_ffma.cuh) gemv     one
+//   side of the product is at most eight wide: bound by memory (gemv.cuh) decode   the same, the
+//   wide side stored in a block format (gemv_decode.cuh)
 
 #include <optional>
 
@@ -26,6 +27,13 @@ struct ContractionForms {
 std::optional<double> fp16x3_cost(const ContractionForms& at);
 ParameterSpace fp16x3_space(const ContractionForms& at);
 Fragment emit_fp16x3(const ContractionForms& at, const Config& config, const EmitContext& context);
+
+/// Of the image's own site: `at.site` is `image.site`.
+struct ImageSite;
+std::optional<double> image_cost(const ContractionForms& at, const ImageSite& image);
+ParameterSpace image_space(const ContractionForms& at, const ImageSite& image);
+Fragment emit_image(const ContractionForms& at, const ImageSite& image, const Config& config,
+                    const EmitContext& context);
 
 std::optional<double> ffma_cost(const ContractionForms& at);
 ParameterSpace ffma_space(const ContractionForms& at);

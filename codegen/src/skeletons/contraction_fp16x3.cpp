@@ -5,54 +5,12 @@
 
 #include <algorithm>
 
-#include "skeletons/contraction_forms.h"
+#include "skeletons/fp16x3_schedule.h"
 
 namespace kw::codegen {
 namespace {
 
-/// Of the main kernel with its best tile, cold L2 (measured, H100: contraction_bench).
-constexpr double kFlopsPerUs = 133e6;
-/// Of the split pass, read and written together.
-constexpr double kSplitBytesPerUs = 2.9e6;
-constexpr std::int64_t kSlice = 128;   // k per scale (contraction_split.cuh)
-constexpr std::int64_t kSlab = 32;     // k per 128-byte line of terms
 constexpr std::int64_t kRunSlabs = 2;  // what one sum on a tensor core covers
-constexpr std::int64_t kSplitRows = 64;
-/// In-kernel wide products run at about a tenth of the main path's speed; past this share of all
-/// products the separate kernel is faster.
-constexpr std::int64_t kWidePercent = 2;
-/// Below so many 16 x 32 x 128 products nothing is worth handing over.
-constexpr std::int64_t kWideAlways = 16;
-
-struct Fp16x3Parameters {
-  std::int64_t tile_m = 128, tile_n = 128;  // outputs of a thread block
-  std::int64_t warp_m = 64, warp_n = 32;    // of a warp
-  std::int64_t stages = 3;                  // of the pipeline
-  std::int64_t slabs = 2;                   // of 32 k in a stage
-  std::int64_t blocks = 1;                  // thread blocks per SM that registers are kept for
-  std::int64_t splits = 1;                  // parts of k
-
-  static constexpr ParameterField<Fp16x3Parameters> kFields[] = {
-      {"tile_m", &Fp16x3Parameters::tile_m}, {"tile_n", &Fp16x3Parameters::tile_n},
-      {"warp_m", &Fp16x3Parameters::warp_m}, {"warp_n", &Fp16x3Parameters::warp_n},
-      {"stages", &Fp16x3Parameters::stages}, {"slabs", &Fp16x3Parameters::slabs},
-      {"blocks", &Fp16x3Parameters::blocks}, {"splits", &Fp16x3Parameters::splits},
-  };
-};
-
-/// Expressions over the parameters, as contraction_fp16x3.cuh computes them.
-constexpr std::string_view kThreads = "(tile_m / warp_m * (tile_n / warp_n) * 32)";
-constexpr std::string_view kStageBytes =
-    "((tile_m + tile_n) * 128 * slabs + round_up((tile_m + tile_n / 32) * 4, 128))";
-/// Three sets of sums, fragments of B (one step) and A (two), addresses; ptxas is within a tenth.
-constexpr std::string_view kRegisters = "(warp_m * warp_n / 32 * 3 + warp_n / 2 + 16 + 24)";
-
-std::int64_t stage_bytes(const Fp16x3Parameters& p) {
-  return (p.tile_m + p.tile_n) * 128 * p.slabs + round_up((p.tile_m + p.tile_n / 32) * 4, 128);
-}
-std::int64_t threads(const Fp16x3Parameters& p) {
-  return p.tile_m / p.warp_m * (p.tile_n / p.warp_n) * 32;
-}
 
 struct Layout {
   std::int64_t m_padded, n_padded, slices, slabs, slices_per_split, parts, a_batches, b_batches;
@@ -71,7 +29,7 @@ Layout layout_of(const ContractionSite& site, const Fp16x3Parameters& p) {
   l.b_batches = site.b.batched ? site.batch : 1;
   l.tiles = ceil_div(site.m, p.tile_m) * ceil_div(site.n, p.tile_n);
   l.total = l.m_padded / 16 * (l.n_padded / 32) * l.slices * site.batch;
-  l.wide_limit = std::max(l.total * kWidePercent / 100, kWideAlways);
+  l.wide_limit = wide_limit(l.total);
   return l;
 }
 
@@ -85,11 +43,6 @@ const Preset kPresets[] = {
     {{128, 128, 64, 32, 3, 2, 1, 1}, 1.0},
     {{64, 64, 32, 32, 2, 2, 3, 1}, 0.97},
 };
-
-/// Thread blocks whose shared memory fits on an SM; each costs 1 KiB more than it asks for.
-std::int64_t resident(const Fp16x3Parameters& p, const Target& target) {
-  return (target.shared_per_block + 1024) / (stage_bytes(p) * p.stages + 1024);
-}
 
 struct Choice {
   Fp16x3Parameters parameters;
@@ -107,7 +60,7 @@ double main_us(const ContractionSite& site, const Preset& preset, std::int64_t s
       2.0 * static_cast<double>(l.tiles * p.tile_m * p.tile_n * site.batch) *
       static_cast<double>(l.parts > 1 ? l.slices_per_split * l.parts * kSlice : l.slabs * kSlab);
   const double waves = wave_factor(l.tiles * l.parts * site.batch, target.sm_count * p.blocks);
-  double us = flops * waves / (kFlopsPerUs * preset.rate * scale);
+  double us = flops * waves / (kFp16x3FlopsPerUs * preset.rate * scale);
   if (l.parts > 1) {
     const double outputs = static_cast<double>(site.batch * site.m * site.n);
     us += 8.0 * outputs * static_cast<double>(l.parts) / (kSplitBytesPerUs * scale) + kLaunchUs;
@@ -133,19 +86,6 @@ Choice heuristic(const ContractionSite& site, const Target& target) {
   return best;
 }
 
-/// The names of the workspaces, as parameters and as arguments.
-struct Buffers {
-  std::string a_terms, b_terms, a_scales, b_scales, a_wide, b_wide, wide_count, sums;
-  std::vector<std::string> split() const {
-    return {a_terms, b_terms, a_scales, b_scales, a_wide, b_wide, wide_count};
-  }
-};
-constexpr std::string_view kSplitParameters =
-    ",\n    unsigned char* __restrict__ a_terms, unsigned char* __restrict__ b_terms,\n"
-    "    float* __restrict__ a_scales, float* __restrict__ b_scales,\n"
-    "    unsigned char* __restrict__ a_wide, unsigned char* __restrict__ b_wide,\n"
-    "    unsigned* __restrict__ wide_count";
-
 class Emitter {
  public:
   Emitter(const ContractionForms& at, const Config& config, const EmitContext& context)
@@ -164,7 +104,8 @@ class Emitter {
     add_workspaces();
     add_split();
     add_product();
-    add_wide();
+    add_wide_kernel(at_, a_, b_, epilogue_, l_.wide_limit, l_.parts, l_.slices_per_split * kSlice,
+                    buffers_, context_, fragment_);
     if (l_.parts > 1) {
       fragment_.includes.emplace_back("contraction_parts.cuh");
       add_finish_kernel(at_, epilogue_, l_.parts, buffers_.sums, context_, fragment_);
@@ -174,11 +115,7 @@ class Emitter {
 
  private:
   std::string workspace(std::string_view name, std::int64_t bytes) {
-    PlanBuffer buffer;
-    buffer.name = context_.workspace(name);
-    buffer.bytes = Expr(bytes);
-    fragment_.workspaces.push_back(buffer);
-    return buffer.name;
+    return add_workspace(context_, name, bytes, fragment_);
   }
 
   void add_workspaces() {
@@ -189,13 +126,7 @@ class Emitter {
     buffers_.b_scales = workspace("b_scales", b * l_.n_padded / 32 * 4);
     buffers_.a_wide = workspace("a_wide", a * l_.m_padded / 16);
     buffers_.b_wide = workspace("b_wide", b * l_.n_padded / 32);
-    // How many products left the tensor cores: what a test looks at.
-    PlanBuffer count;
-    count.name = "ws_wide_" + context_.prefix + "count";
-    count.bytes = Expr(4);
-    count.init = BufferInit::EachRun;
-    buffers_.wide_count = count.name;
-    fragment_.workspaces.push_back(std::move(count));
+    buffers_.wide_count = add_wide_count(context_, fragment_);
     if (l_.parts > 1) {
       buffers_.sums = context_.workspace("sums");
       fragment_.workspaces.push_back(parts_workspace(at_.site, l_.parts, buffers_.sums));
@@ -259,35 +190,13 @@ class Emitter {
                                              stage_bytes(p_) * p_.stages, entry, workspaces));
   }
 
-  void add_wide() {
-    const ContractionSite& s = at_.site;
-    const std::int64_t tile = s.m * s.n <= 512 * 512 ? 64 : 128;
-    EntryPointers entry;
-    const std::string a = operand_value(a_, entry), b = operand_value(b_, entry);
-    const std::string out = sink(entry);
-    std::vector<std::string> workspaces = {buffers_.wide_count};
-    if (l_.parts > 1) workspaces.push_back(buffers_.sums);
-    fragment_.code += fmt::format(
-        "extern \"C\" __global__ void __launch_bounds__(256)\n"
-        "{}({}, const unsigned* __restrict__ wide_count{}) {{\n"
-        "  const kw::FfmaProblem problem{{{}, {}, {}, {}, wide_count, {}u}};\n"
-        "  kw::ffma_product<kw::FfmaTile<{}, {}, 256>>(problem, {},\n      {}, {}, {},\n      "
-        "{});\n}}\n\n",
-        context_.entry("wide"), parameter_text(at_.program, entry.tensors(), at_.region),
-        sums_parameter(), s.m, s.n, s.k, l_.slices_per_split * kSlice, l_.wide_limit, tile, tile, a,
-        b, s.a.batched ? 1 : 0, s.b.batched ? 1 : 0, out);
-    fragment_.run.push_back(contraction_node(
-        at_.program, context_.entry("wide"),
-        {ceil_div(s.m, tile) * ceil_div(s.n, tile), l_.parts, s.batch}, 256, 0, entry, workspaces));
-  }
-
   const ContractionForms& at_;
   const EmitContext& context_;
   Fp16x3Parameters p_;
   Layout l_;
   OperandText a_, b_;
   EpilogueText epilogue_;
-  Buffers buffers_;
+  Fp16x3Buffers buffers_;
   Fragment fragment_;
 };
 
@@ -317,25 +226,9 @@ std::optional<double> fp16x3_cost(const ContractionForms& at) {
 }
 
 ParameterSpace fp16x3_space(const ContractionForms& at) {
-  ParameterSpace space =
-      declare(heuristic(at.site, at.target).parameters, {{"tile_m", {64, 128, 192, 256}},
-                                                         {"tile_n", {64, 96, 128, 192, 256}},
-                                                         {"warp_m", {32, 64}},
-                                                         {"warp_n", {32, 64}},
-                                                         {"stages", {2, 3, 4, 5, 6}},
-                                                         {"slabs", {1, 2}},
-                                                         {"blocks", {1, 2, 3, 4}},
-                                                         {"splits", {1, 2, 4, 8, 16, 32, 64}}});
+  ParameterSpace space = fp16x3_tiles(heuristic(at.site, at.target).parameters, at.target, {1, 2},
+                                      {1, 2, 4, 8, 16, 32, 64});
   space.symbols["slices"] = ceil_div(at.site.k, kSlice);
-  space.symbols["shared_per_block"] = at.target.shared_per_block;
-  constrain(space, "tile_m % warp_m == 0 && tile_n % warp_n == 0");
-  constrain(space, fmt::format("{} >= 128 && {} <= 384", kThreads, kThreads));
-  constrain(space, fmt::format("tile_m / 4 + tile_n / 32 <= {}", kThreads));
-  constrain(space, fmt::format("stages * {} <= shared_per_block", kStageBytes));
-  constrain(space,
-            fmt::format("blocks * (stages * {} + 1024) <= shared_per_block + 1024", kStageBytes));
-  constrain(space, fmt::format("{} <= 255", kRegisters));
-  constrain(space, fmt::format("blocks * {} * {} <= 65536", kThreads, kRegisters));
   constrain(space, "splits <= slices");
   return space;
 }

@@ -8,7 +8,8 @@ namespace {
 constexpr std::int64_t kMostBatches = 65535;
 constexpr std::int64_t kMostExtent = 0x7fffffff - 1024;  // room for padding
 
-/// The single Contract stage of a region whose other stages are all Maps, or -1.
+}  // namespace
+
 int product_stage(const Program& program, const Region& region) {
   int found = -1;
   for (int s = region.first; s <= region.last; ++s) {
@@ -20,7 +21,6 @@ int product_stage(const Program& program, const Region& region) {
   return found;
 }
 
-/// Sets values[v] for the variables of one list to the coordinates of `number` in their extents.
 void spread(const Stage& stage, const std::vector<int>& variables, const Index& number,
             const Shape& space, std::vector<Index>& values) {
   Shape extents;
@@ -29,6 +29,8 @@ void spread(const Stage& stage, const std::vector<int>& variables, const Index& 
   for (std::size_t i = 0; i < at.size(); ++i)
     values[static_cast<std::size_t>(variables[i])] = at[i];
 }
+
+namespace {
 
 bool depends_on_batch(const Program& program, ScalarId root) {
   for (const ScalarId leaf : leaves_of(program.scalars, root)) {
@@ -39,16 +41,47 @@ bool depends_on_batch(const Program& program, ScalarId root) {
   return false;
 }
 
+/// v2 counts the padded inner variable fastest. Gives the condition under which it is no padding,
+/// if there is any.
+std::optional<ScalarId> spread_inner(Program& program, const Stage& stage,
+                                     const std::vector<int>& k, const InnerK& inner,
+                                     const Shape& space, std::vector<Index>& at) {
+  std::vector<int> outer = k;
+  std::erase(outer, inner.variable);
+  const Index number = Index::variable(2), fast = modulo(number, inner.padded, space);
+  spread(stage, outer, floor_div(number, inner.padded, space), space, at);
+  at[static_cast<std::size_t>(inner.variable)] = fast;
+  const std::int64_t extent = stage.extents[static_cast<std::size_t>(inner.variable)];
+  if (extent == inner.padded) return std::nullopt;
+  Scalar inside;
+  inside.op = Op::InRange;
+  inside.type = DType::Bool;
+  inside.at = {fast};
+  inside.low = 0;
+  inside.high = extent;
+  return program.scalars.add(std::move(inside));
+}
+
 ContractionOperand operand(Program& program, const Region& region, const ContractionForm& form,
-                           ScalarId value, const std::vector<int>& rows, std::int64_t row_extent) {
+                           ScalarId value, const std::vector<int>& rows, std::int64_t row_extent,
+                           std::int64_t k_extent, const std::optional<InnerK>& inner) {
   const Stage& stage = program.stages[static_cast<std::size_t>(form.stage)];
   ContractionOperand out;
-  out.space = {form.extent_batch, row_extent, form.extent_k};
+  out.space = {form.extent_batch, row_extent, k_extent};
   std::vector<Index> at(stage.extents.size());
   spread(stage, form.batch, Index::variable(0), out.space, at);
   spread(stage, rows, Index::variable(1), out.space, at);
-  spread(stage, form.k, Index::variable(2), out.space, at);
+  std::optional<ScalarId> inside;
+  if (inner) {
+    inside = spread_inner(program, stage, form.k, *inner, out.space, at);
+  } else {
+    spread(stage, form.k, Index::variable(2), out.space, at);
+  }
   out.value = inline_maps(program, region, substitute(program, value, at, out.space), out.space);
+  if (inside) {
+    const ScalarId zero = program.scalars.constant(0, program.scalars[out.value].type);
+    out.value = program.scalars.select(*inside, out.value, zero);
+  }
   out.batched = form.extent_batch > 1 && depends_on_batch(program, out.value);
   return out;
 }
@@ -113,7 +146,8 @@ double ContractionSite::flops() const {
          static_cast<double>(k);
 }
 
-std::optional<ContractionSite> contraction_site(Program& program, const Region& region) {
+std::optional<ContractionSite> contraction_site(Program& program, const Region& region,
+                                                const std::optional<InnerK>& inner) {
   if (region.outputs.size() != 1) return std::nullopt;
   const int stage = product_stage(program, region);
   if (stage < 0) return std::nullopt;
@@ -129,13 +163,17 @@ std::optional<ContractionSite> contraction_site(Program& program, const Region& 
   site.m = form->extent_m;
   site.n = form->extent_n;
   site.k = form->extent_k;
+  if (inner) {
+    site.k = form->extent_k / contract.extents[static_cast<std::size_t>(inner->variable)] *
+             inner->padded;
+  }
   if (site.batch > kMostBatches || std::max({site.m, site.n, site.k}) > kMostExtent) {
     return std::nullopt;
   }
   site.product = contract.results.front();
   site.output = region.outputs.front();
-  site.a = operand(program, region, *form, form->lhs, form->m, site.m);
-  site.b = operand(program, region, *form, form->rhs, form->n, site.n);
+  site.a = operand(program, region, *form, form->lhs, form->m, site.m, site.k, inner);
+  site.b = operand(program, region, *form, form->rhs, form->n, site.n, site.k, inner);
   if (!add_epilogue(program, region, *form, site)) return std::nullopt;
   return site;
 }

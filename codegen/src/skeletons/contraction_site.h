@@ -29,9 +29,21 @@ struct ContractionSite {
   double flops() const;
 };
 
+/// k in another order: all of one reduced variable, padded, for each combination of the others.
+struct InnerK {
+  int variable = -1;        // of the Contract stage
+  std::int64_t padded = 0;  // extent that it is given; both operands are zero in the padding
+};
+
 /// Nothing when the region is anything else: no product or several, an output besides the last one,
 /// a result that is read anywhere but at the point where the epilogue stores, sums that are not
 /// FP32, extents past what the kernels count in (2^31 - 1; 65535 batches).
-std::optional<ContractionSite> contraction_site(Program& program, const Region& region);
+std::optional<ContractionSite> contraction_site(Program& program, const Region& region,
+                                                const std::optional<InnerK>& inner = {});
+/// The single Contract stage of a region whose other stages are all Maps, or -1.
+int product_stage(const Program& program, const Region& region);
+/// Sets values[v] for the variables of one list to the coordinates of `number` in their extents.
+void spread(const Stage& stage, const std::vector<int>& variables, const Index& number,
+            const Shape& space, std::vector<Index>& values);
 
 }  // namespace kw::codegen

@@ -17,7 +17,7 @@ struct Candidate {
   std::string source;  // CUDA device code, one translation unit, at most kMaxSourceBytes
   LaunchPlan plan;
   ProposerKind proposer = ProposerKind::User;
-  std::string generator;  // "stream@1+contraction@1" for templates, the model's name otherwise
+  std::string generator;  // "stream@1+contraction@2" for templates, the model's name otherwise
   std::string cover;      // which cover of the graph (templates)
   std::map<std::string, std::int64_t> parameters;  // schedule of a template, or declared parameters
   std::string parent;  // candidate id this one was derived from; empty at the start
