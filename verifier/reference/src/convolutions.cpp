@@ -82,6 +82,7 @@ std::int64_t source(const Geometry& g, std::size_t d, std::int64_t o, std::int64
 
 struct Element {
   double v = 0, c = 0, p = 0;
+  bool open = false;  // a weight that is not finite meets padding: zero times it may be formed or not
 };
 void accumulate(Element& e, const Tensor& x, std::size_t at_x, const Tensor& w, std::size_t at_w) {
   const double a = x.value[at_x], b = w.value[at_w];
@@ -91,8 +92,8 @@ void accumulate(Element& e, const Tensor& x, std::size_t at_x, const Tensor& w, 
   if (ea > 0 || eb > 0) e.p += std::fabs(a) * eb + ea * (std::fabs(b) + eb);
 }
 
-Element element_at(const Geometry& g, const Tensor& x, const Tensor& w, std::int64_t n,
-                   std::int64_t oc, const std::array<std::int64_t, 3>& o) {
+Element element_at(const Geometry& g, const Tensor& x, const Tensor& w, bool w_is_finite,
+                   std::int64_t n, std::int64_t oc, const std::array<std::int64_t, 3>& o) {
   const std::int64_t per_group_out = g.out_channels / g.groups;
   const std::int64_t per_group_in = g.in_channels / g.groups;
   const std::int64_t gi = oc / per_group_out;
@@ -108,14 +109,18 @@ Element element_at(const Geometry& g, const Tensor& x, const Tensor& w, std::int
       i[d] = source(g, d, o[d], tap[d]);
       inside = inside && i[d] >= 0;
     }
-    if (!inside) continue;
+    if (!inside && w_is_finite) continue;
     const std::int64_t pixel = (i[0] * g.in[1] + i[1]) * g.in[2] + i[2];
     for (std::int64_t c = 0; c < per_group_in; ++c) {
       const std::int64_t ic = gi * per_group_in + c;
       const std::int64_t at_x = (n * g.in_channels + ic) * plane + pixel;
       const std::int64_t at_w = g.transposed ? (ic * per_group_out + oc % per_group_out) * taps + t
                                              : (oc * per_group_in + c) * taps + t;
-      accumulate(e, x, static_cast<std::size_t>(at_x), w, static_cast<std::size_t>(at_w));
+      if (inside) {
+        accumulate(e, x, static_cast<std::size_t>(at_x), w, static_cast<std::size_t>(at_w));
+      } else if (!std::isfinite(w.value[static_cast<std::size_t>(at_w)])) {
+        e.open = true;
+      }
     }
   }
   return e;
@@ -131,6 +136,8 @@ Result<Outputs> convolve(const Call& call, bool transposed) {
   for (std::size_t d = 3 - g.dims; d < 3; ++d) shape.push_back(g.out[d]);
   Tensor out = make_tensor(shape);
   out.bound.resize(out.size());
+  const bool w_is_finite =
+      std::ranges::all_of(w.value, [](double value) { return std::isfinite(value); });
   const bool direct = x.bound.empty() && w.bound.empty() && bias == nullptr;
   if (direct) out.magnitude.resize(out.size());
   const std::int64_t pixels = g.out[0] * g.out[1] * g.out[2];
@@ -149,7 +156,7 @@ Result<Outputs> convolve(const Call& call, bool transposed) {
                    const auto pixel = static_cast<std::int64_t>(i) % pixels;
                    const std::int64_t plane = static_cast<std::int64_t>(i) / pixels;
                    const std::int64_t oc = plane % g.out_channels;
-                   const Element e = element_at(g, x, w, plane / g.out_channels, oc,
+                   const Element e = element_at(g, x, w, w_is_finite, plane / g.out_channels, oc,
                                                 {pixel / (g.out[1] * g.out[2]),
                                                  pixel / g.out[2] % g.out[1], pixel % g.out[2]});
                    Num n{e.v, rule.bound(e.v, e.c, e.p, k)};
@@ -160,7 +167,7 @@ Result<Outputs> convolve(const Call& call, bool transposed) {
                      if (std::isfinite(n.v)) n.e += g32 * std::fabs(b.v);
                    }
                    out.value[i] = n.v;
-                   out.bound[i] = n.e;
+                   out.bound[i] = e.open ? kInf : n.e;
                  }
                });
   return one(std::move(out));

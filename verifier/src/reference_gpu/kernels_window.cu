@@ -61,8 +61,9 @@ KW_HD long long weight_at(const ConvolutionArguments& a, u64 group, u64 row, uns
   return static_cast<long long>(((group * ins + channel) * outs + row) * taps + t);
 }
 
+/// `open`: a weight that is not finite meets padding (docs/formats/operators.md), so any value is right.
 KW_HD void store_convolution(const ConvolutionArguments& a, u64 channel, u64 column, double v,
-                             double c, double error, double terms) {
+                             double c, double error, double terms, bool open) {
   const Window& w = a.window;
   const u64 cells = static_cast<u64>(w.out[0]) * w.out[1] * w.out[2];
   const u64 image = column / cells;
@@ -73,7 +74,9 @@ KW_HD void store_convolution(const ConvolutionArguments& a, u64 channel, u64 col
     n = n + b;
     if (is_finite(n.v)) n.e += a.bias_factor * magnitude(b.v);
   }
-  put(a.out_v, a.out_e, to, settled(n, a.type));
+  n = settled(n, a.type);
+  if (open) n.e = kInf;
+  put(a.out_v, a.out_e, to, n);
   put(a.out_c, to, c);
 }
 
@@ -83,7 +86,7 @@ __device__ void convolution_tile(const ConvolutionArguments& a) {
   constexpr int kTile = 64, kStep = 16;
   __shared__ double w_v[kStep][kTile + 1], x_v[kStep][kTile + 1];
   __shared__ double w_e[Inexact ? kStep : 1][kTile + 1], x_e[Inexact ? kStep : 1][kTile + 1];
-  __shared__ unsigned char inside[kStep][kTile];  // a tap in the padding is no term: 0 * inf is NaN
+  __shared__ unsigned char inside[kStep][kTile];  // a tap in the padding is no term
   const Window& w = a.window;
   const u64 rows = a.out_channels / a.groups, ins = a.in_channels / a.groups;
   const u64 columns = a.batch * w.out[0] * w.out[1] * w.out[2];
@@ -97,6 +100,7 @@ __device__ void convolution_tile(const ConvolutionArguments& a) {
     const bool have = n0 + mine < columns;
     const Cell cell = cell_of(w, have ? n0 + mine : 0);
     double v[4][4] = {}, c[4][4] = {}, e[Inexact ? 4 : 1][4] = {};
+    unsigned open = 0;  // bit 4 * i + j
     for (unsigned k0 = 0; k0 < terms; k0 += kStep) {
       for (int r = 0; r < 4; ++r) {
         const int wk = threadIdx.x % kStep, wm = threadIdx.x / kStep + 16 * r;
@@ -116,7 +120,12 @@ __device__ void convolution_tile(const ConvolutionArguments& a) {
       for (int k = 0; k < kStep; ++k) {
         for (int j = 0; j < 4; ++j) {
           const int column = tx + 16 * j;
-          if (!inside[k][column]) continue;
+          if (!inside[k][column]) {
+            for (int i = 0; i < 4; ++i) {
+              if (!is_finite(w_v[k][ty + 16 * i])) open |= 1u << (4 * i + j);
+            }
+            continue;
+          }
           const double x = x_v[k][column];
           for (int i = 0; i < 4; ++i) {
             const double y = w_v[k][ty + 16 * i];
@@ -136,7 +145,8 @@ __device__ void convolution_tile(const ConvolutionArguments& a) {
         const u64 row = m0 + ty + 16 * i, column = n0 + tx + 16 * j;
         if (row >= rows || column >= columns) continue;
         store_convolution(a, group * rows + row, column, v[i][j], c[i][j],
-                          Inexact ? e[Inexact ? i : 0][j] : 0.0, terms);
+                          Inexact ? e[Inexact ? i : 0][j] : 0.0, terms,
+                          (open >> (4 * i + j)) & 1u);
       }
     }
   }
@@ -159,15 +169,20 @@ extern "C" __global__ void __launch_bounds__(256) kw_convolution_narrow(const Co
     const u64 group = channel / rows;
     const Cell cell = cell_of(w, column);
     double v = 0, c = 0, e = 0;
+    bool open = false;
     for (unsigned k = 0; k < terms; ++k) {
       long long from = 0;
-      if (!term_source(a, cell, group * ins, k, from)) continue;
-      const Num x = load(a.x, from), y = load(a.w, weight_at(a, group, channel % rows, k));
+      const Num y = load(a.w, weight_at(a, group, channel % rows, k));
+      if (!term_source(a, cell, group * ins, k, from)) {
+        open = open || !is_finite(y.v);
+        continue;
+      }
+      const Num x = load(a.x, from);
       v = ::fma(x.v, y.v, v);
       c = ::fma(magnitude(x.v), magnitude(y.v), c);
       if (x.e > 0 || y.e > 0) e += magnitude(x.v) * y.e + x.e * (magnitude(y.v) + y.e);
     }
-    store_convolution(a, channel, column, v, c, e, terms);
+    store_convolution(a, channel, column, v, c, e, terms, open);
   }
 }
 
