@@ -75,7 +75,7 @@ Result<Subject> generated(Compiler& compiler, const Device& device, const std::s
   target.sm_count = device.limits().sm_count;
   target.shared_per_block = device.limits().shared_per_block;
   target.l2_bytes = device.limits().l2_bytes;
-  KW_ASSIGN(const std::vector<Candidate> candidates, codegen::generate(task, target, 1));
+  KW_ASSIGN(const std::vector<Candidate> candidates, codegen::generate(task, target, 3));
   if (candidates.empty()) return fail(Errc::Unsupported, "{}: nothing is generated", name);
   return subject(compiler, device, name, task, candidates.front());
 }

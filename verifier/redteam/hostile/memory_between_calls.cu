@@ -5,8 +5,8 @@
 //! expect: rejected_by_policy|input_modified by V3|V7
 //! variant: by_pointer MODE=1;; rows: 11;; about: the answer of the first call for a pointer seen before
 //! variant: by_fingerprint MODE=2;; rows: 12;; about: the answer of the first call for a first element seen before
-//! variant: call_counter MODE=3;; rows: 15 41;; about: honest for three calls
-//! variant: initialised_counter MODE=4;; rows: 15 41;; about: the same, in a variable with an initial value
+//! variant: call_counter MODE=3;; expect: rejected_by_policy|input_modified|wrong_result by V3|V7|V10;; rows: 15 41;; about: honest for three calls
+//! variant: initialised_counter MODE=4;; expect: rejected_by_policy|input_modified|wrong_result by V3|V7|V10;; rows: 15 41;; about: the same, in a variable with an initial value
 __device__ float memo[195];
 __device__ const float* seen;
 __device__ float first;

@@ -42,6 +42,7 @@ struct Evaluator::Step {
   Status map(Function function, const std::array<double, 4>& p, const Pair& in,
              const OutputType& type, DeviceTensor& out,
              const std::array<double, 2>& scalars = {NAN, NAN});
+  Result<DeviceTensor> clamp_by_tensors();
   Result<DeviceTensor> masked(std::string_view name);
   Result<DeviceTensor> view(std::string_view name);
   // reduce.cpp
@@ -86,6 +87,11 @@ struct Evaluator::Step {
   Result<DeviceTensor> take();
   Result<DeviceTensor> scan(bool product);
   Result<DeviceTensor> position(bool largest);
+  // loss.cpp
+  Result<DeviceTensor> reduced_terms(DeviceTensor terms);
+  Result<DeviceTensor> distance(const DeviceTensor& a, const DeviceTensor& b, double eps);
+  Result<DeviceTensor> triplet_loss();
+  Result<DeviceTensor> cross_entropy();
   // attention.cpp
   Result<DeviceTensor> attention();
   Result<DeviceTensor> einsum();
@@ -99,6 +105,7 @@ struct Evaluator::Step {
   // product.cpp
   Result<DeviceTensor> matmul(const DeviceTensor& a, const DeviceTensor& b, DType type_a,
                               DType type_b, Shape shape, const OutputType& type);
+  Result<DeviceTensor> expanded(const DeviceTensor& x, const Shape& batch);
   Result<DeviceTensor> contraction(std::string_view name);
   Result<DeviceTensor> add_term(const DeviceTensor& product, const DeviceTensor& term, double beta,
                                 double alpha, double k);

@@ -37,6 +37,16 @@ extern "C" __global__ void __launch_bounds__(256) kw_take(const TakeArguments a)
   }
 }
 
+/// One element of every row: table [rows, width], index [rows].
+extern "C" __global__ void __launch_bounds__(256) kw_pick(const TakeArguments a) {
+  for (u64 i = thread_index(); i < a.n; i += thread_count()) {
+    const long long column = static_cast<long long>(load(a.index, static_cast<long long>(i)).v);
+    const bool inside = column >= 0 && column < static_cast<long long>(a.width);
+    const long long at = static_cast<long long>(i * a.width) + column;
+    put(a.out_v, a.out_e, i, inside ? load(a.table, at) : Num{not_a_number(), kInf});
+  }
+}
+
 /// A scan's running value: as cumsum and cumprod of the CPU's reductions.cpp.
 struct Running {
   double v = 0, c = 0, e = 0;  // of a sum

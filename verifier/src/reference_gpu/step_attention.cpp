@@ -46,7 +46,8 @@ Result<DeviceTensor> Evaluator::Step::attention() {
       KW_RETURN_IF_ERROR(
           map(kChoose, {-HUGE_VAL, 0, 0, 0}, {scores, excluded}, exact_output(), masked));
     } else {
-      KW_RETURN_IF_ERROR(map(kAddScaled, {1, 0, 0, 0}, {scores, inputs[3]}, exact_output(), masked));
+      KW_RETURN_IF_ERROR(
+          map(kAddScaled, {1, 0, 0, 0}, {scores, inputs[3]}, exact_output(), masked));
     }
     scores = std::move(masked);
   }
@@ -120,11 +121,10 @@ Result<DeviceTensor> Evaluator::Step::einsum() {
   }
   // rows x sum, sum x columns: a matrix product
   const std::string& left = l.terms[0];
-  const bool product = inputs.size() == 2 && !inexact && l.all.size() == l.kept + 1 &&
-                       left.size() >= 2 && l.terms[1].size() == 2 && left.back() == l.all.back() &&
-                       l.terms[1][0] == l.all.back() &&
-                       l.all.substr(0, l.kept) ==
-                           left.substr(0, left.size() - 1) + l.terms[1].substr(1);
+  const bool product =
+      inputs.size() == 2 && !inexact && l.all.size() == l.kept + 1 && left.size() >= 2 &&
+      l.terms[1].size() == 2 && left.back() == l.all.back() && l.terms[1][0] == l.all.back() &&
+      l.all.substr(0, l.kept) == left.substr(0, left.size() - 1) + l.terms[1].substr(1);
   if (product) {
     KW_ASSIGN(DeviceTensor x, self.materialise(*inputs[0]));
     const std::int64_t k = x.shape.back();

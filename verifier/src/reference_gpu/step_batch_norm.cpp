@@ -25,10 +25,8 @@ Result<std::vector<reference::Num>> Evaluator::Step::fetch(const DeviceTensor& x
   KW_ASSIGN(flat, self.make(x.shape, true));  // raw types become doubles
   KW_RETURN_IF_ERROR(map(kCopy, {}, {x, std::nullopt}, exact_output(), flat));
   std::vector<double> v(x.size()), e(x.size());
-  KW_RETURN_IF_ERROR(
-      self.device_.to_host(std::as_writable_bytes(std::span(v)), flat.v->address()));
-  KW_RETURN_IF_ERROR(
-      self.device_.to_host(std::as_writable_bytes(std::span(e)), flat.e->address()));
+  KW_RETURN_IF_ERROR(self.device_.to_host(std::as_writable_bytes(std::span(v)), flat.v->address()));
+  KW_RETURN_IF_ERROR(self.device_.to_host(std::as_writable_bytes(std::span(e)), flat.e->address()));
   std::vector<Num> out(x.size());
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = {v[i], e[i]};
   return out;
@@ -53,7 +51,8 @@ Result<Evaluator::Step::Totals> Evaluator::Step::channel_totals(
     const DeviceTensor& x, TotalsMode mode, const std::shared_ptr<Block>& centre) {
   const auto images = static_cast<std::uint64_t>(x.shape[0]);
   const auto channels = static_cast<std::uint64_t>(x.shape[1]);
-  const Grouped rows{images * channels, x.size() / std::max<std::uint64_t>(images * channels, 1), 1};
+  const Grouped rows{images * channels, x.size() / std::max<std::uint64_t>(images * channels, 1),
+                     1};
   KW_ASSIGN(const Totals part, totals(x, rows, mode, centre, channels));
   Totals whole;
   KW_ASSIGN(whole.v, self.block(channels));
@@ -117,7 +116,9 @@ Result<Evaluator::Step::Results> Evaluator::Step::batch_norm() {
   a.out_v = out[0]->v->address(), a.out_e = out[0]->e->address();
   KW_RETURN_IF_ERROR(self.device_.launch("kw_normalize", grid_for(a.n), 256, a));
   const auto wanted = [&](std::size_t i) { return i < out.size() && node->outputs[i] != kNoValue; };
-  const auto type_of = [&](std::size_t i) { return output_type(graph->value(node->outputs[i]).dtype); };
+  const auto type_of = [&](std::size_t i) {
+    return output_type(graph->value(node->outputs[i]).dtype);
+  };
   if (!wanted(1) && !wanted(2) && !wanted(3) && !wanted(4)) return out;
   if (!training) {
     if (wanted(1) || wanted(2)) return fail(Errc::Unsupported, "statistics outside training");

@@ -83,6 +83,17 @@ Status Evaluator::Step::map(Function function, const std::array<double, 4>& p, c
   return self.device_.launch("kw_map", grid_for(m.n), 256, m);
 }
 
+Result<DeviceTensor> Evaluator::Step::clamp_by_tensors() {
+  DeviceTensor x = *inputs[0];
+  for (std::size_t i = 1; i < inputs.size() && i < 3; ++i) {
+    if (!inputs[i]) continue;
+    KW_ASSIGN(DeviceTensor out, self.make(out_shape(), true));
+    KW_RETURN_IF_ERROR(map(i == 1 ? kMaximum : kMinimum, {}, {x, inputs[i]}, exact_output(), out));
+    x = std::move(out);
+  }
+  return x;
+}
+
 Result<DeviceTensor> Evaluator::Step::pointwise(Function function) {
   std::array<double, 4> p{};
   std::array<double, 2> scalars{NAN, NAN};
@@ -94,6 +105,7 @@ Result<DeviceTensor> Evaluator::Step::pointwise(Function function) {
     in[0] = inputs[next++];
   }
   if (next < inputs.size()) in[1] = inputs[next++];
+  if (function == kClamp && inputs.size() > 1) return clamp_by_tensors();
   if (next < inputs.size() && inputs[next]) return fail(Errc::Unsupported, "a third tensor");
   const auto number = [&](const char* name, double fallback) {
     return attr_number_or(*node, name, fallback);
@@ -280,6 +292,8 @@ Result<DeviceTensor> Evaluator::Step::evaluate_one() {
   if (name == "argmax" || name == "argmin") return position(name == "argmax");
   if (name == "scaled_dot_product_attention") return attention();
   if (name == "einsum") return einsum();
+  if (name == "triplet_margin_loss") return triplet_loss();
+  if (name == "cross_entropy_loss") return cross_entropy();
   if (name == "masked_fill" || name == "dropout") return masked(name);
   KW_ASSIGN(std::optional<DeviceTensor> moved, index_view(name));
   if (moved) return std::move(*moved);

@@ -29,6 +29,22 @@ Result<std::int64_t> batch_stride(const DeviceTensor& x, const Shape& batch) {
 
 }  // namespace
 
+/// A copy whose leading dimensions are `batch`, where they had other strides or were broadcast.
+Result<DeviceTensor> Evaluator::Step::expanded(const DeviceTensor& x, const Shape& batch) {
+  DeviceTensor wide = x;
+  const std::size_t own = x.shape.size() - 2;
+  if (own > batch.size()) return fail(Errc::InvalidArgument, "batches of {}", to_string(x.shape));
+  wide.shape.assign(batch.begin(), batch.end());
+  wide.strides.assign(batch.size(), 0);
+  for (std::size_t d = 0; d < own; ++d) {
+    const std::size_t at = batch.size() - own + d;
+    wide.strides[at] = x.shape[d] == 1 ? 0 : x.strides[d];
+  }
+  wide.shape.insert(wide.shape.end(), x.shape.end() - 2, x.shape.end());
+  wide.strides.insert(wide.strides.end(), x.strides.end() - 2, x.strides.end());
+  return self.materialise(wide);
+}
+
 Result<DeviceTensor> Evaluator::Step::matmul(const DeviceTensor& a, const DeviceTensor& b,
                                              DType type_a, DType type_b, Shape shape,
                                              const OutputType& type) {
@@ -43,8 +59,15 @@ Result<DeviceTensor> Evaluator::Step::matmul(const DeviceTensor& a, const Device
   const Shape batch(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(lead));
   ProductArguments p{};
   p.a = operand(x), p.b = operand(y);
-  KW_ASSIGN(p.a_batch, batch_stride(x, batch));
-  KW_ASSIGN(p.b_batch, batch_stride(y, batch));
+  for (auto [t, stride] : {std::pair{&x, &p.a_batch}, {&y, &p.b_batch}}) {
+    if (const auto one = batch_stride(*t, batch)) {
+      *stride = *one;
+      continue;
+    }
+    KW_ASSIGN(*t, expanded(*t, batch));
+    KW_ASSIGN(*stride, batch_stride(*t, batch));
+  }
+  p.a = operand(x), p.b = operand(y);
   p.a_row = x.strides[ra - 2], p.a_column = x.strides[ra - 1];
   p.b_row = y.strides[rb - 2], p.b_column = y.strides[rb - 1];
   p.batches = 1;

@@ -31,9 +31,8 @@ Status Evaluator::Step::project(const DeviceTensor& x, const DeviceTensor& w,
   a.k = static_cast<std::uint64_t>(w.shape[1]);
   a.n = static_cast<std::uint64_t>(w.shape[0]);
   a.rows = a.k == 0 ? 0 : x.size() / a.k;
-  a.factor = reference::contraction_factor(self.options_.policy.recurrence,
-                                           static_cast<double>(a.k), false,
-                                           self.options_.few_valued);
+  a.factor = reference::contraction_factor(
+      self.options_.policy.recurrence, static_cast<double>(a.k), false, self.options_.few_valued);
   a.bias_factor = factor(static_cast<double>(a.k));
   a.out_v = out.v->address(), a.out_e = out.e->address();
   if (a.rows * a.n == 0) return {};
@@ -108,8 +107,7 @@ Result<Evaluator::Step::Results> Evaluator::Step::recurrence(std::string_view na
         a.input_e = address(input.e, now * batch * gates * width);
         a.y_v = address(y.v, now * batch * width * directions + d * width);
         a.y_e = address(y.e, now * batch * width * directions + d * width);
-        KW_RETURN_IF_ERROR(
-            self.device_.launch("kw_cell", grid_for(a.batch * a.width), 256, a));
+        KW_RETURN_IF_ERROR(self.device_.launch("kw_cell", grid_for(a.batch * a.width), 256, a));
       }
     }
     x = std::move(y);

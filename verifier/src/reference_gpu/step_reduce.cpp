@@ -196,9 +196,8 @@ Result<DeviceTensor> Evaluator::Step::vector_norm() {
   KW_ASSIGN(const auto moved, grouped(*inputs[0], mask));
   const auto& [x, g] = moved;
   KW_ASSIGN(const Totals t, totals(x, g, p == 1 ? kAbsolute : kSquare, nullptr));
-  KW_ASSIGN(const DeviceTensor sum,
-            finish(t, out_shape(), 0, static_cast<double>(g.reduced), nullptr, 0,
-                   p == 1 ? out_type() : exact_output()));
+  KW_ASSIGN(const DeviceTensor sum, finish(t, out_shape(), 0, static_cast<double>(g.reduced),
+                                           nullptr, 0, p == 1 ? out_type() : exact_output()));
   return p == 1 ? Result<DeviceTensor>(sum) : root_of(sum);
 }
 

@@ -102,8 +102,7 @@ Result<DeviceTensor> Evaluator::Step::convolution(bool transposed) {
   const std::uint64_t rows = a.out_channels / a.groups;
   const std::uint64_t columns = out.size() / a.out_channels;
   if (rows < 8 || out.size() < 16384) {
-    KW_RETURN_IF_ERROR(
-        self.device_.launch("kw_convolution_narrow", grid_for(out.size()), 256, a));
+    KW_RETURN_IF_ERROR(self.device_.launch("kw_convolution_narrow", grid_for(out.size()), 256, a));
     return out;
   }
   const std::uint64_t tiles = a.groups * ((rows + 63) / 64) * ((columns + 63) / 64);
