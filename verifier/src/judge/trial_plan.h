@@ -25,7 +25,7 @@ struct TrialPlan {
   int repeats = 1;
   std::uint64_t schedule_seed = 0;
 
-  bool thorough = false;  // races and asynchronous copies, where the device can see them
+  bool thorough = false;  // every check that the device has
 
   Trial trial() const { return {fills, poison, repeats, schedule_seed, thorough}; }
 };

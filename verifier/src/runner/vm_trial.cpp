@@ -247,10 +247,9 @@ Status VmTrials::run_kernel(const BoundKernel& kernel, const std::string& place)
   Result<ptxvm::Report> report = tl::unexpected(Error{});
   if (block) {
     ptxvm::Options options;
-    options.threads = threads_;
     options.check_uninitialised = request_.sanitize;
-    options.check_races = request_.sanitize && thorough_;
-    options.check_async_copies = request_.sanitize && thorough_;
+    if (request_.sanitize && thorough_) options = ptxvm::with_all_checks(options);
+    options.threads = threads_;
     options.seed = schedule_seed_;
     options.schedule = schedule_seed_ == 0 ? ptxvm::Schedule::InOrder : ptxvm::Schedule::Shuffled;
     report = ptxvm::run(program_, memory_,

@@ -35,7 +35,7 @@ struct Trial {
   int repeats = 1;                  // runs on the same inputs; the outputs of the last are returned,
                                     // each is compared with the one before it
   std::uint64_t schedule_seed = 0;  // virtual machine: order of warps and blocks
-  bool thorough = false;            // virtual machine: races and asynchronous copies as well
+  bool thorough = false;            // virtual machine: every check it has
 };
 
 struct TimingRequest {
