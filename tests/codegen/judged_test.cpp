@@ -54,7 +54,7 @@ TEST_F(Judged, SkeletonsAndFallbackAgreeOnRandomGraphs) {
   const char* many = std::getenv("KW_RANDOM_GRAPHS");
   const std::uint64_t last = many != nullptr ? std::strtoull(many, nullptr, 10) : 40;
   for (std::uint64_t seed = 1; seed <= last; ++seed) {
-    const Task task = testing_random::RandomGraph(seed).build();
+    const Task task = testing_random::random_task(seed);
     if (task.graph.outputs.empty()) continue;
     ASSERT_TRUE(validate(task)) << validate(task).error().message;
     const auto candidates = generate(task, virtual_machine_target(), 6);

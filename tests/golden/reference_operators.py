@@ -236,6 +236,38 @@ for p_, swap in ((2.0, False), (1.0, True), (3.0, True)):
     case("aten.triplet_margin_loss", [x, draw(4, 6), draw(4, 6)], {"margin": 1.5, "p": p_, "eps": 1e-6, "swap": swap, "reduction": 1},
          lambda a, b_, c_, p_=p_, swap=swap: F.triplet_margin_loss(a, b_, c_, 1.5, p_, 1e-6, swap))
 
+# ATen's core set beyond KernelBench
+small = draw(4, 6, low=-0.95, high=0.95)
+for name in ["asin", "acos", "atanh", "tan"]:
+    case(f"aten.{name}", [small], {}, getattr(torch, name))
+case("aten.asinh", [x], {}, torch.asinh)
+case("aten.acosh", [draw(4, 6, low=1, high=9)], {}, torch.acosh)
+case("aten.positive", [x], {}, torch.positive)
+for data in (x, special):
+    case("aten.tanhshrink", [data], {}, F.tanhshrink)
+    case("aten.softshrink", [data], {"lambd": 0.75}, lambda a: F.softshrink(a, 0.75))
+    case("aten.hardshrink", [data], {"lambd": 0.75}, lambda a: F.hardshrink(a, 0.75))
+    case("aten.celu", [data], {"alpha": 1.5}, lambda a: F.celu(a, 1.5))
+case("aten.prelu", [c, draw(3)], {}, F.prelu)
+case("aten.prelu", [c, draw(1)], {}, F.prelu)
+case("aten.fmod.Tensor", [x, draw(4, 6, low=0.5, high=2)], {}, torch.fmod)
+case("aten.fmod.Scalar", [x], {"other": -0.75}, lambda a: torch.fmod(a, -0.75))
+for name in ("and", "or", "xor"):
+    case(f"aten.bitwise_{name}.Tensor", [x > 0, x < 1], {}, getattr(torch, f"bitwise_{name}"))
+case("aten.native_layer_norm", [c, w, b], {"normalized_shape": [4, 5], "eps": 1e-5},
+     lambda a, s, t: torch.native_layer_norm(a, [4, 5], s, t, 1e-5))
+case("aten.native_group_norm", [g, gw, gb], {"N": 2, "C": 6, "HxW": 9, "group": 3, "eps": 1e-5},
+     lambda a, s, t: torch.native_group_norm(a, s, t, 2, 6, 9, 3, 1e-5))
+case("aten._native_batch_norm_legit_no_training", [g, gw, gb, rm, rv], {"momentum": 0.1, "eps": 1e-5},
+     lambda a, s, t, m, v: A._native_batch_norm_legit_no_training(a, s, t, m, v, 0.1, 1e-5)[0])
+case("aten.slice_scatter", [c, draw(2, 3, 2, 5)], {"dim": 2, "start": 1, "end": 3}, lambda a, s: torch.slice_scatter(a, s, 2, 1, 3))
+case("aten.slice_scatter", [x, draw(4, 2)], {"dim": 1, "start": -2}, lambda a, s: torch.slice_scatter(a, s, 1, -2))
+case("aten.select_scatter", [c, draw(2, 4, 5)], {"dim": 1, "index": -1}, lambda a, s: torch.select_scatter(a, s, 1, -1))
+case("aten.upsample_nearest2d.vec", [c], {"output_size": [8, 15]}, lambda a: F.interpolate(a, size=(8, 15), mode="nearest"))
+case("aten.pairwise_distance", [x, draw(4, 6)], {"p": 3.0, "eps": 1e-6}, lambda a, q: F.pairwise_distance(a, q, 3.0))
+case("aten.cosine_similarity", [c, draw(2, 3, 4, 5)], {"dim": 2, "eps": 1e-8}, lambda a, q: F.cosine_similarity(a, q, 2))
+case("aten.logcumsumexp", [c], {"dim": 1}, lambda a: a.logcumsumexp(1))
+
 # Pooling by cells of unequal size
 case("aten.adaptive_avg_pool2d", [i2], {"output_size": [3, 4]}, lambda a: F.adaptive_avg_pool2d(a, (3, 4)))
 case("aten.adaptive_avg_pool1d", [i1], {"output_size": [4]}, lambda a: F.adaptive_avg_pool1d(a, 4))

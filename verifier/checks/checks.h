@@ -38,7 +38,7 @@ struct Session {
   std::chrono::steady_clock::time_point deadline;
   Evidence& evidence;
   std::uint64_t seed = 0;  // everything that is drawn follows from it
-  bool large = false;  // judged by a reference on a device, with fewer trials
+  bool large = false;      // judged by a reference on a device, with fewer trials
 
   /// Runs trials in a runner process; counters go into the evidence.
   Result<RunReply> run(const std::vector<TrialPlan>& plans, std::optional<TimingRequest> timing);
@@ -76,7 +76,8 @@ Checked check_sensitivity(Session& session, const TrialPlan& base, const TrialRe
                           const TrialPlan& changed, const TrialResult& changed_result);
 /// V4: a timed run left what was judged.
 Checked check_timed_run(Session& session, const RunReply& reply, bool repeats_equal);
-/// V6: stream time against device-wide time. V8: what ran. V13: where it ran. V15: with a cold cache.
+/// V6: stream time against device-wide time. V8: what ran. V13: where it ran. V15: with a cold
+/// cache.
 Checked check_device_time(Session& session, const RunReply& reply);
 Checked check_trace(Session& session, const RunReply& reply, double runs);
 Checked check_cage(Session& session, const RunReply& reply);
@@ -87,6 +88,9 @@ Checked check_roofline(Session& session, Timing& timing);
 Checked check_sanitizers(Session& session, const std::vector<TrialPlan>& plans);
 /// V17: two processes agree on the time.
 Checked check_retime(Session& session, const Timing& before, const Timing& after);
+/// V18: every step on the candidate's own earlier values, where the bounds of the outputs say
+/// little.
+Checked check_steps(Session& session, const TrialPlan& base);
 
 /// V11: the families that fit the task, in the order they run.
 Result<std::vector<TrialPlan>> family_trials(Session& session);

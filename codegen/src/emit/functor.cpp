@@ -47,6 +47,12 @@ std::string_view function_name(Op op) {
       return "asin";
     case Op::Acos:
       return "acos";
+    case Op::Asinh:
+      return "asinh";
+    case Op::Acosh:
+      return "acosh";
+    case Op::Atanh:
+      return "atanh";
     case Op::Atan:
       return "atan";
     case Op::Sinh:

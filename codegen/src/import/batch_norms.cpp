@@ -62,6 +62,7 @@ Status by_running(Importer& im, const Channels& c, bool functional) {
   }));
   if (!functional) return {};
   if (im.has_output(1) || im.has_output(2)) return im.refuse("statistics of no batch");
+  if (im.node().outputs.size() < 4) return {};  // the form that cannot train
   for (const std::size_t i : {3u, 4u}) {
     const Lazy& same = i == 3 ? *c.mean : *c.var;
     KW_RETURN_IF_ERROR(im.map_output(
@@ -131,6 +132,7 @@ Builder batch_norm(bool functional) {
 
 void add_batch_norms(BuilderTable& t) {
   t["aten.batch_norm"] = batch_norm(false);
+  t["aten._native_batch_norm_legit_no_training"] = batch_norm(true);
   for (const char* name : {"aten._native_batch_norm_legit_functional",
                            "aten._native_batch_norm_legit", "aten.native_batch_norm"}) {
     t[name] = batch_norm(true);

@@ -308,6 +308,7 @@ const BuilderTable& builders() {
     add_distances(t);
     add_batch_norms(t);
     add_rearrangements(t);
+    add_scatters(t);
     add_scans(t);
     add_gathers(t);
     add_attention(t);

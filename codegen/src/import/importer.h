@@ -129,6 +129,7 @@ void add_class_losses(BuilderTable& table);
 void add_distances(BuilderTable& table);
 void add_batch_norms(BuilderTable& table);
 void add_rearrangements(BuilderTable& table);
+void add_scatters(BuilderTable& table);
 void add_scans(BuilderTable& table);
 void add_gathers(BuilderTable& table);
 void add_attention(BuilderTable& table);

@@ -39,7 +39,18 @@ double count_over(const Shape& shape, const std::vector<std::int64_t>& dims) {
   return count;
 }
 
-Status layer_norm(Importer& im, std::string_view) {
+/// The mean and 1/sqrt(var + eps) that the native forms also return; `at` is a point of `stats`.
+Status native_statistics(Importer& im, const std::vector<Lazy>& stats, double count, double eps,
+                         const std::function<Importer::Point(const Importer::Point&)>& at) {
+  KW_RETURN_IF_ERROR(im.map_output(
+      1, [&](const Importer::Point& p) -> Result<ScalarId> { return im.at(stats[0], at(p)); }));
+  return im.map_output(2, [&](const Importer::Point& p) -> Result<ScalarId> {
+    return (E{&im, im.at(stats[1], at(p))} / count + eps).apply(Op::Rsqrt).id;
+  });
+}
+
+/// native_layer_norm also returns statistics with the normalised dimensions kept.
+Status layer_norm(Importer& im, bool native) {
   KW_ASSIGN(const Lazy x, im.input(0));
   KW_ASSIGN(const std::vector<std::int64_t> dims, trailing_dims(im, x));
   KW_ASSIGN(const double eps, attr_number_or(im.node(), "eps", 1e-5));
@@ -50,13 +61,16 @@ Status layer_norm(Importer& im, std::string_view) {
   KW_ASSIGN(const auto stats,
             im.reduce(x.shape, dims, Combiner::Welford,
                       [&](const Importer::Point& p) -> Result<ScalarId> { return value(p).id; }));
-  return im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
+  KW_RETURN_IF_ERROR(im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
     E y = normalised(value(p), {&im, im.at_broadcast(stats[0], p)},
                      {&im, im.at_broadcast(stats[1], p)}, count_over(x.shape, dims), eps);
     if (weight) y = y * E{&im, im.at_broadcast(*weight, p)};
     if (bias) y = y + E{&im, im.at_broadcast(*bias, p)};
     return y.id;
-  });
+  }));
+  if (!native) return {};
+  return native_statistics(im, stats, count_over(x.shape, dims), eps,
+                           [](const Importer::Point& p) { return p; });
 }
 
 Status rms_norm(Importer& im, std::string_view) {
@@ -85,8 +99,8 @@ E at_channel(Importer& im, const Lazy& lazy, const Importer::Point& p) {
 
 /// group_norm and instance_norm: statistics over [C/G, spatial...] of x seen as [N, G, C/G, ...].
 Status grouped_norm(Importer& im, const Lazy& x, std::int64_t groups,
-                    const std::optional<Lazy>& weight, const std::optional<Lazy>& bias,
-                    double eps) {
+                    const std::optional<Lazy>& weight, const std::optional<Lazy>& bias, double eps,
+                    bool native = false) {
   if (x.shape.size() < 2 || groups <= 0 || x.shape[1] % groups != 0) {
     return im.refuse("{} groups of {}", groups, to_string(x.shape));
   }
@@ -103,7 +117,7 @@ Status grouped_norm(Importer& im, const Lazy& x, std::int64_t groups,
         original.at.insert(original.at.end(), p.at.begin() + 3, p.at.end());
         return im.scalars().cast(im.at(x, original), type);
       }));
-  return im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
+  KW_RETURN_IF_ERROR(im.map_output(0, [&](const Importer::Point& p) -> Result<ScalarId> {
     Importer::Point group;
     group.extents = p.extents;
     group.at = {p.at[0], floor_div(p.at[1], per_group, p.extents)};
@@ -113,16 +127,22 @@ Status grouped_norm(Importer& im, const Lazy& x, std::int64_t groups,
     if (weight) y = y * at_channel(im, *weight, p);
     if (bias) y = y + at_channel(im, *bias, p);
     return y.id;
+  }));
+  if (!native) return {};
+  return native_statistics(im, stats, count_over(split, dims), eps, [&](Importer::Point p) {
+    p.at.resize(split.size(), Index(0));
+    return p;
   });
 }
 
-Status group_norm(Importer& im, std::string_view) {
+/// native_group_norm(x, weight, bias, N, C, HxW, group, eps) also returns statistics [N, G].
+Status group_norm(Importer& im, bool native) {
   KW_ASSIGN(const Lazy x, im.input(0));
-  KW_ASSIGN(const std::int64_t groups, attr_int(im.node(), "num_groups"));
+  KW_ASSIGN(const std::int64_t groups, attr_int(im.node(), native ? "group" : "num_groups"));
   KW_ASSIGN(const double eps, attr_number_or(im.node(), "eps", 1e-5));
   KW_ASSIGN(const std::optional<Lazy> weight, optional_input(im, 1));
   KW_ASSIGN(const std::optional<Lazy> bias, optional_input(im, 2));
-  return grouped_norm(im, x, groups, weight, bias, eps);
+  return grouped_norm(im, x, groups, weight, bias, eps, native);
 }
 
 Status instance_norm(Importer& im, std::string_view) {
@@ -141,9 +161,16 @@ Status instance_norm(Importer& im, std::string_view) {
 }  // namespace
 
 void add_norms(BuilderTable& t) {
-  t["aten.layer_norm"] = layer_norm;
+  for (const bool native : {false, true}) {
+    const std::string prefix = native ? "aten.native_" : "aten.";
+    t[prefix + "layer_norm"] = [=](Importer& im, std::string_view) {
+      return layer_norm(im, native);
+    };
+    t[prefix + "group_norm"] = [=](Importer& im, std::string_view) {
+      return group_norm(im, native);
+    };
+  }
   t["aten.rms_norm"] = rms_norm;
-  t["aten.group_norm"] = group_norm;
   t["aten.instance_norm"] = instance_norm;
 }
 

@@ -299,6 +299,9 @@ void add_pointwise(BuilderTable& t) {
   function("aten.asin", Op::Asin);
   function("aten.acos", Op::Acos);
   function("aten.atan", Op::Atan);
+  function("aten.asinh", Op::Asinh);
+  function("aten.acosh", Op::Acosh);
+  function("aten.atanh", Op::Atanh);
   function("aten.sinh", Op::Sinh);
   function("aten.cosh", Op::Cosh);
   function("aten.tanh", Op::Tanh);

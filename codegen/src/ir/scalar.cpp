@@ -211,6 +211,9 @@ double operations_of(const Scalars& scalars, const std::vector<ScalarId>& roots)
         case Op::Tan:
         case Op::Asin:
         case Op::Acos:
+        case Op::Asinh:
+        case Op::Acosh:
+        case Op::Atanh:
         case Op::Atan:
         case Op::Atan2:
         case Op::Sinh:

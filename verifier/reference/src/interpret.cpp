@@ -18,7 +18,8 @@ const Table& operators() {
   static const Table table = [] {
     Table t;
     for (const auto& part :
-         {pointwise_operators(), binary_operators(), view_operators(), structure_operators(),
+         {pointwise_operators(), further_pointwise_operators(), replacement_operators(),
+          distance_operators(), binary_operators(), view_operators(), structure_operators(),
           index_map_operators(), reduction_operators(), selection_operators(),
           normalization_operators(), contraction_operators(), attention_operators(),
           recurrence_operators(), convolution_operators(), pooling_operators(), loss_operators(),
@@ -119,7 +120,9 @@ Result<std::vector<Tensor>> interpret(const Graph& graph, const FormatTable& for
     auto outputs = evaluate(graph, node, formats, values, options);
     if (!outputs) return wrap(outputs.error(), fmt::format("node {} ({})", n, node.op));
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-      if (node.outputs[i] != kNoValue) values[node.outputs[i]] = std::move((*outputs)[i]);
+      if (node.outputs[i] == kNoValue) continue;
+      if (options.settle) KW_RETURN_IF_ERROR(options.settle(node.outputs[i], (*outputs)[i]));
+      values[node.outputs[i]] = std::move((*outputs)[i]);
     }
     for (const ValueId id : node.inputs) {
       if (id != kNoValue && last[static_cast<std::size_t>(id)] == n) values.erase(id);

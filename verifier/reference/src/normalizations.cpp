@@ -78,6 +78,8 @@ Result<Grouping> trailing(const Call& call) {
   return group(shape, mask, false);
 }
 
+/// The native form also returns mean and 1/sqrt(var + eps), normalised dimensions kept as 1.
+template <bool Native>
 Result<Outputs> layer_norm(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   const Tensor& x = call.in(0);
@@ -85,10 +87,17 @@ Result<Outputs> layer_norm(const Call& call) {
   KW_ASSIGN(const double eps, attr_number_or(call.node, "eps", 1e-5));
   KW_ASSIGN(const Affine affines, affine(call, 1, 2, g.inner));
   Outputs outputs = one(make_tensor(x.shape));
+  Shape kept = x.shape;
+  std::fill(kept.begin() + static_cast<std::ptrdiff_t>(g.kept_shape.size()), kept.end(), 1);
+  if (Native) outputs.insert(outputs.end(), 2, make_tensor(kept));
   for (std::size_t o = 0; o < g.outer; ++o) {
     const auto element = [&](std::size_t i) { return num_at(x, g.outer_at[o] + g.inner_at[i]); };
     const Moments m = moments(call.options, g.inner, element, 0);
     const Num scale = inverse_root(m.variance, eps);
+    if (Native) {
+      store(outputs[1], o, m.mean);
+      store(outputs[2], o, scale);
+    }
     for (std::size_t i = 0; i < g.inner; ++i) {
       store(outputs[0], g.outer_at[o] + g.inner_at[i],
             affines.apply((element(i) - m.mean) * scale, i));
@@ -119,10 +128,12 @@ Result<Outputs> rms_norm(const Call& call) {
 }
 
 /// Channels are dimension 1; a group is channels/num_groups of them with everything behind.
+/// The native form also returns mean and 1/sqrt(var + eps) of every group.
+template <bool Native>
 Result<Outputs> group_norm(const Call& call) {
   KW_RETURN_IF_ERROR(need_inputs(call, 1));
   const Tensor& x = call.in(0);
-  KW_ASSIGN(const std::int64_t groups, attr_int(call.node, "num_groups"));
+  KW_ASSIGN(const std::int64_t groups, attr_int(call.node, Native ? "group" : "num_groups"));
   KW_ASSIGN(const double eps, attr_number_or(call.node, "eps", 1e-5));
   if (x.shape.size() < 2 || groups < 1 || x.shape[1] % groups != 0) {
     return fail(Errc::InvalidArgument, "{} groups of shape {}", groups, to_string(x.shape));
@@ -130,20 +141,26 @@ Result<Outputs> group_norm(const Call& call) {
   const auto channels = static_cast<std::size_t>(x.shape[1]);
   KW_ASSIGN(const Affine affines, affine(call, 1, 2, channels));
   const auto blocks = static_cast<std::size_t>(x.shape[0] * groups);
-  Tensor out = make_tensor(x.shape);
-  if (x.size() == 0) return one(std::move(out));
+  Outputs outputs = one(make_tensor(x.shape));
+  if (Native) outputs.insert(outputs.end(), 2, make_tensor({x.shape[0], groups}));
+  if (x.size() == 0) return outputs;
   const std::size_t inner = x.size() / blocks;
   const std::size_t per_channel = x.size() / static_cast<std::size_t>(x.shape[0]) / channels;
   for (std::size_t b = 0; b < blocks; ++b) {
     const auto element = [&](std::size_t i) { return num_at(x, b * inner + i); };
     const Moments m = moments(call.options, inner, element, 0);
     const Num scale = inverse_root(m.variance, eps);
+    if (Native) {
+      store(outputs[1], b, m.mean);
+      store(outputs[2], b, scale);
+    }
     for (std::size_t i = 0; i < inner; ++i) {
       const std::size_t at = b * inner + i;
-      store(out, at, affines.apply((element(i) - m.mean) * scale, at / per_channel % channels));
+      store(outputs[0], at,
+            affines.apply((element(i) - m.mean) * scale, at / per_channel % channels));
     }
   }
-  return one(std::move(out));
+  return outputs;
 }
 
 /// Inputs: x, weight, bias, running_mean, running_var. Training uses the batch's own statistics;
@@ -222,6 +239,13 @@ Result<Outputs> batch_norm_with_state(const Call& call) {
   return outputs;
 }
 
+/// y; the statistics of no batch are empty.
+Result<Outputs> batch_norm_by_running(const Call& call) {
+  KW_ASSIGN(Outputs outputs, batch_or_instance(call, false, false));
+  outputs.insert(outputs.end(), 2, make_tensor({0}));
+  return outputs;
+}
+
 Result<Outputs> instance_norm(const Call& call) {
   KW_ASSIGN(const bool own, attr_bool_or(call.node, "use_input_stats", true));
   return batch_or_instance(call, true, own);
@@ -234,11 +258,14 @@ std::vector<OperatorEntry> normalization_operators() {
           {"_softmax", softmax<false>},
           {"log_softmax", softmax<true>},
           {"_log_softmax", softmax<true>},
-          {"layer_norm", layer_norm},
+          {"layer_norm", layer_norm<false>},
+          {"native_layer_norm", layer_norm<true>},
           {"rms_norm", rms_norm},
-          {"group_norm", group_norm},
+          {"group_norm", group_norm<false>},
+          {"native_group_norm", group_norm<true>},
           {"batch_norm", batch_norm},
           {"_native_batch_norm_legit_functional", batch_norm_with_state},
+          {"_native_batch_norm_legit_no_training", batch_norm_by_running},
           {"instance_norm", instance_norm}};
 }
 

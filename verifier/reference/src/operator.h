@@ -35,6 +35,7 @@ struct OperatorEntry {
 
 /// Tables of the files beside this one.
 std::vector<OperatorEntry> pointwise_operators();
+std::vector<OperatorEntry> further_pointwise_operators();
 std::vector<OperatorEntry> binary_operators();
 std::vector<OperatorEntry> view_operators();
 std::vector<OperatorEntry> structure_operators();
@@ -48,6 +49,8 @@ std::vector<OperatorEntry> recurrence_operators();
 std::vector<OperatorEntry> convolution_operators();
 std::vector<OperatorEntry> pooling_operators();
 std::vector<OperatorEntry> loss_operators();
+std::vector<OperatorEntry> replacement_operators();
+std::vector<OperatorEntry> distance_operators();
 std::vector<OperatorEntry> format_operators();
 
 // ---- shared pieces

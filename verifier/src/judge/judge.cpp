@@ -31,6 +31,8 @@ class Battery {
       if (refused) return refused;
     }
     KW_ASSIGN(auto verdict, first_look());
+    if (verdict) return verdict;
+    KW_ASSIGN(verdict, check_steps(session_, base_));
     if (verdict || !session_.options.full) return verdict;
     KW_ASSIGN(verdict, whole_battery());
     if (verdict || !timing || !session_.options.fresh_process_retime ||

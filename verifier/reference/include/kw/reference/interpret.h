@@ -2,6 +2,7 @@
 // The meaning of a graph, in double precision, with a running error analysis under the task's
 // policy. Shares no decode or lowering code with the generator.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct Options {
   /// sums are bounded by the worst case K 2^-24 c as well.
   bool few_valued = false;
   unsigned threads = 0;  // 0: one per CPU
+  /// Sees every value as it is produced, in order; what it leaves there is what later nodes read.
+  std::function<Status(ValueId, Tensor&)> settle{};
 };
 
 using Tensors = std::map<ValueId, Tensor>;
