@@ -9,9 +9,9 @@
 namespace kw::codegen {
 namespace {
 
-TEST(Compiles, EverySourceOfEveryOriginalTask) {
+TEST(Compiles, EverySourceOfAnOriginalTask) {
   if (!testing_vm::compiler().info()) GTEST_SKIP() << "no NVRTC here";
-  for (const auto& [name, task, small] : testing_tasks::all_tasks()) {
+  for (const auto& [name, task, small] : testing_tasks::sampled_tasks()) {
     if (small) continue;
     const auto candidates = generate(task, testing_tasks::h100(), 3);
     ASSERT_TRUE(candidates) << name << ": " << candidates.error().message;

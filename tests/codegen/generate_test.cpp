@@ -9,13 +9,13 @@
 namespace kw::codegen {
 namespace {
 
-using testing_tasks::all_tasks;
+using testing_tasks::sampled_tasks;
 using testing_tasks::h100;
 
-TEST(Generate, EveryTaskHasCandidatesAndAFallbackLast) {
+TEST(Generate, ATaskHasCandidatesAndAFallbackLast) {
   // With KW_DUMP the sources are written there, for compilers and eyes.
   const char* dump = std::getenv("KW_DUMP");
-  for (const auto& [name, task, small] : all_tasks()) {
+  for (const auto& [name, task, small] : sampled_tasks()) {
     const auto candidates = generate(task, small ? virtual_machine_target() : h100());
     ASSERT_TRUE(candidates) << name << ": " << candidates.error().message;
     ASSERT_FALSE(candidates->empty());
@@ -45,7 +45,7 @@ TEST(Generate, IsReproducibleByteForByte) {
 }
 
 TEST(Generate, WithItsOwnParametersACandidateIsItself) {
-  for (const auto& [name, task, small] : all_tasks()) {
+  for (const auto& [name, task, small] : sampled_tasks()) {
     if (!small) continue;
     const Target target = virtual_machine_target();
     const auto candidates = generate(task, target);

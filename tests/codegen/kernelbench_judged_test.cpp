@@ -52,32 +52,38 @@ std::string contents(const Path& path) {
   return text.str();
 }
 
-/// Of the elements with a finite value, over all trials: how many had a bound to be judged by.
+/// Of the elements of the outputs, over all trials: how many had a bound to be judged by.
 /// Where the judge went step by step (V18), of the steps' elements.
-double judged_share(const Evidence& evidence) {
-  double judged = 0, finite = 0;
-  const bool steps = std::any_of(evidence.checks.begin(), evidence.checks.end(),
-                                 [](const CheckRecord& c) { return c.check.starts_with("V18"); });
+double judged_share(const Task& task, const Evidence& evidence) {
+  double judged = 0, all = 0, of_trial = 0;
+  for (const ValueId id : task.graph.outputs) {
+    of_trial += static_cast<double>(element_count(task.graph.value(id).shape).value_or(0));
+  }
+  const bool steps =
+      std::any_of(evidence.checks.begin(), evidence.checks.end(), [](const CheckRecord& c) {
+        return c.check.starts_with("V18") && c.figures.contains("judged");
+      });
   for (const CheckRecord& check : evidence.checks) {
     if (steps && !check.check.starts_with("V18")) continue;
-    const auto j = check.figures.find("judged"), f = check.figures.find("finite");
-    if (j == check.figures.end() || f == check.figures.end()) continue;
-    judged += j->second;
-    finite += f->second;
+    const auto found = check.figures.find("judged");
+    if (found == check.figures.end()) continue;
+    judged += found->second;
+    all += steps ? check.figures.at("elements") : of_trial;
   }
-  return finite > 0 ? judged / finite : 0;
+  return all > 0 ? judged / all : 0;
 }
 
 std::string judged(const Task& task, const Candidate& candidate, verify::Device& device,
                    bool full) {
-  static compile::CompileService compiler({.processes = 2});
+  static compile::CompileService compiler({.processes = 2, .deadline = std::chrono::minutes(1)});
   verify::Judge judge(compiler, device);
-  const auto outcome = judge.judge(task, candidate, {.seed = 17, .full = full}, {});
+  const auto outcome = judge.judge(
+      task, candidate, {.seed = 17, .full = full, .deadline = std::chrono::minutes(10)}, {});
   if (!outcome) return "error: " + outcome.error().message;
   if (const auto* rejected = std::get_if<Rejected>(&*outcome)) {
     return fmt::format("rejected: {}, {}", to_string(rejected->kind), rejected->reason);
   }
-  const double share = judged_share(std::get<Passed>(*outcome).evidence);
+  const double share = judged_share(task, std::get<Passed>(*outcome).evidence);
   if (share == 0) return "passed, but no element had a bound";
   return fmt::format("passed, {:.1f} % of elements judged", 100 * share);
 }

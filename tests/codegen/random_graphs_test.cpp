@@ -38,7 +38,7 @@ int covers_of_each() {
 
 /// Empty when the candidate passes, otherwise why not.
 std::string complaint(const Task& task, const Candidate& candidate, verify::Device& device) {
-  static compile::CompileService compiler({.processes = 2});
+  static compile::CompileService compiler({.processes = 2, .deadline = std::chrono::minutes(1)});
   verify::Judge judge(compiler, device);
   const auto outcome = judge.judge(task, candidate, {.seed = 17, .full = false}, {});
   if (!outcome) return outcome.error().message;

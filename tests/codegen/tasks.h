@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -25,17 +27,28 @@ struct Named {
   bool small = false;
 };
 
-/// The 20 KernelBench tasks and the 21 of formats, original and small.
-inline std::vector<Named> all_tasks() {
+/// Every task of formats, and of KernelBench's every n-th, another one of each n every day (all of
+/// them under KW_ALL_TASKS): original and small.
+inline std::vector<Named> sampled_tasks(std::size_t kernelbench_tasks = 20) {
   std::vector<Named> tasks;
   const auto add = [&](const std::string& name, Result<Task> task, bool small) {
     EXPECT_TRUE(task) << name << (task ? "" : ": " + task.error().message);
     if (task) tasks.push_back({name, std::move(*task), small});
   };
   const auto folder = std::filesystem::path(KW_SOURCE_DIR) / "kernelbench/tasks";
+  std::vector<std::string> stems;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string stem = entry.path().stem().string();
-    add(stem, kernelbench_task(stem), stem.ends_with(".small"));
+    if (!stem.ends_with(".small")) stems.push_back(stem);
+  }
+  std::sort(stems.begin(), stems.end());
+  const auto day = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+  const bool all = std::getenv("KW_ALL_TASKS") != nullptr;
+  const std::size_t step = all ? 1 : std::max<std::size_t>(stems.size() / kernelbench_tasks, 1);
+  for (auto i = static_cast<std::size_t>(day.time_since_epoch().count()) % step; i < stems.size();
+       i += step) {
+    add(stems[i], kernelbench_task(stems[i]), false);
+    add(stems[i] + ".small", kernelbench_task(stems[i] + ".small"), true);
   }
   for (const std::string& format : format_names()) {
     for (const char* kind : {"quantize", "dequantize", "gemv"}) {

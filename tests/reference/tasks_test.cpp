@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -64,10 +63,8 @@ TEST(Tasks, SmallVariantsRunInterpretedWithFiniteBounds) {
       for (double& v : t.value) v = static_cast<double>(static_cast<float>(random.uniform()));
       inputs.emplace(draw.value, std::move(t));
     }
-    const auto start = std::chrono::steady_clock::now();
     const auto got =
         interpret(task->graph, format_table(task->formats), inputs, {.policy = task->policy});
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     ASSERT_TRUE(got) << path << ": " << got.error().message;
     for (const Tensor& t : *got) {
       for (std::size_t i = 0; i < t.size(); ++i) {
@@ -75,7 +72,6 @@ TEST(Tasks, SmallVariantsRunInterpretedWithFiniteBounds) {
         ASSERT_LE(t.bound_at(i), 1e-3 * (1 + std::fabs(t.value[i]))) << path;
       }
     }
-    EXPECT_LT(took.count(), 2) << path;
     ++seen;
   }
   EXPECT_EQ(seen, 20);

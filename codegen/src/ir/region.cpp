@@ -103,6 +103,9 @@ ScalarId substitute(Program& program, ScalarId root, const std::vector<Index>& v
       if (range.low >= copy.low && range.high < copy.high) {
         return program.scalars.constant(1, DType::Bool);
       }
+      if (range.high < copy.low || range.low >= copy.high) {
+        return program.scalars.constant(0, DType::Bool);
+      }
     }
     return program.scalars.add(std::move(copy));
   });

@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cmath>
+#include <optional>
 #include <set>
 
 namespace kw::codegen {
@@ -54,9 +55,27 @@ std::string key_of(const Scalar& s) {
 
 bool is_comparison(Op op) { return op >= Op::Eq && op <= Op::Ge; }
 
+/// What a condition that is known decides. A side that is never taken must be gone: where nothing
+/// guards it, its memory would be read.
+std::optional<ScalarId> decided(const std::deque<Scalar>& nodes, const Scalar& s) {
+  if (s.type == DType::Bool && (s.op == Op::And || s.op == Op::Or)) {
+    for (const std::size_t side : {0u, 1u}) {
+      const Scalar& known = nodes[static_cast<std::size_t>(s.args[side])];
+      if (known.op != Op::Constant || known.type != DType::Bool) continue;
+      const bool other = (known.integer != 0) == (s.op == Op::And);
+      return s.args[other ? 1 - side : side];
+    }
+  }
+  if (s.op != Op::Select) return std::nullopt;
+  const Scalar& condition = nodes[static_cast<std::size_t>(s.args[0])];
+  if (condition.op != Op::Constant || condition.type != DType::Bool) return std::nullopt;
+  return s.args[condition.integer != 0 ? 1 : 2];
+}
+
 }  // namespace
 
 ScalarId Scalars::add(Scalar scalar) {
+  if (const auto known = decided(nodes_, scalar)) return *known;
   const auto [it, fresh] =
       by_key_.try_emplace(key_of(scalar), static_cast<ScalarId>(nodes_.size()));
   if (fresh) nodes_.push_back(std::move(scalar));
