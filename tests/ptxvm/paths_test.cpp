@@ -206,6 +206,23 @@ TEST(PtxVmPaths, ShufflesByConstantsEqualShufflesByRegisters) {
   }
 }
 
+TEST(PtxVmPaths, SignallingNansAreQuietInEveryInstructionSet) {
+  std::string body = "ld.global.b64 %rd5, [%rd1];\nmov.b64 %fd1, %rd5;\n";
+  unsigned at = 0;
+  for (const std::string mode : {"rni", "rzi", "rmi", "rpi"}) {
+    body += "cvt." + mode + ".f64.f64 %fd2, %fd1;\nst.global.f64 [%rd2+" +
+            std::to_string(8 * at++) + "], %fd2;\n";
+  }
+  for (; at < 8; ++at) body += "st.global.b64 [%rd2+" + std::to_string(8 * at) + "], 0;\n";
+  Snippet snippet(body);
+  std::mt19937 engine(6);
+  auto in = random_records(engine, 32);
+  const std::uint64_t edges[] = {0x7ff0000000000001u, 0xfff4000000000000u, 0x7ff8000000000005u,
+                                 0x7ff0000000000000u, 0x8000000000000000u, 0xbfe0000000000000u};
+  for (std::size_t i = 0; i < std::size(edges); ++i) std::memcpy(&in[i], &edges[i], 8);
+  expect_same_everywhere(snippet, in, "cvt");
+}
+
 // Copies that may be folded next to those that may not: of a loop's variables, of registers written
 // under a predicate or on one of two paths.
 TEST(PtxVmPaths, CopiesKeepTheValueOfTheirMoment) {
