@@ -8,7 +8,6 @@
 
 #include "checks.h"
 #include "kw/core/random.h"
-#include "kw/reference/interpret.h"
 
 namespace kw::verify {
 namespace {
@@ -65,12 +64,11 @@ Checked check_sensitivity(Session& session, const TrialPlan& base, const TrialRe
                           const TrialPlan& changed, const TrialResult& changed_result) {
   KW_ASSIGN(std::optional<Verdict> verdict, check_values(session, changed, changed_result));
   if (verdict) return verdict;
-  const auto formats = reference::format_table(session.task.formats);
-  const reference::Options options{.policy = session.task.policy, .few_valued = base.few_valued};
-  KW_ASSIGN(const auto inputs, decode_inputs(session.task, base));
-  KW_ASSIGN(const auto moved_inputs, decode_inputs(session.task, changed));
-  KW_ASSIGN(const auto before, interpret(session.task.graph, formats, inputs, options));
-  KW_ASSIGN(const auto after, interpret(session.task.graph, formats, moved_inputs, options));
+  // Both are kept: the first trial's by every check that needs it, this one's by check_values.
+  KW_ASSIGN(const auto* moved, session.oracle.expected(changed, session.stop));
+  const std::vector<reference::Tensor> after = *moved;
+  KW_ASSIGN(const auto* unmoved, session.oracle.expected(base, session.stop));
+  const std::vector<reference::Tensor>& before = *unmoved;
   std::vector<OutputView> a, b;
   KW_ASSIGN(verdict, output_views(session, base_result, a));
   if (verdict) return verdict;

@@ -15,13 +15,15 @@ double contraction_factor(PolicyClass policy, double k, bool narrow_operands, bo
       g = 0x1p-20 + accumulate;
       break;
     case PolicyClass::Tf32:
-      // Two operands, each rounded to nearest: 2^-11 each.
-      g = 0x1p-10 + 0x1p-20 + accumulate;
+      // Two operands, each rounded to nearest: 2^-11 each. Nothing asks for promotion: tensor cores
+      // truncate at each of k/8 steps, half of one unit of a sum that is half grown on average, and
+      // as much for the terms that they align; twice that is allowed, as below.
+      g = 0x1p-10 + 0x1p-20 + std::fmax(accumulate, 0x1p-23 * (k / 8 + 8));
       break;
     case PolicyClass::Half:
-      // Unpromoted FP32 accumulation of tensor cores; wider operands are rounded to BF16 first,
-      // 2^-9 each.
-      g = 0x1p-23 * (k / 16 + 8) + (narrow_operands ? 0 : 0x1p-8);
+      // Unpromoted FP32 accumulation of tensor cores, k/16 steps; wider operands are rounded to BF16
+      // first, 2^-8 each.
+      g = 0x1p-23 * (k / 16 + 8) + (narrow_operands ? 0 : 0x1p-7 + 0x1p-16);
       break;
     case PolicyClass::Exact:
       return 0;

@@ -65,6 +65,15 @@ KW_HD Num softplus_with(Num x, double beta, double threshold) {
   return {smooth.v, larger(smooth.e, x.e) + magnitude(smooth.v - x.v)};
 }
 
+/// x - log(sum of exp), where `sum` is that of exp(x_i - top). Honest kernels subtract the maximum and
+/// the logarithm one after the other, or add them first, as PyTorch's CUDA kernels do: that rounds at
+/// the size of the log-sum-exp, which is the larger error where the data are far from zero.
+KW_HD_ONCE Num log_softmax(Num x, Num top, Num sum) {
+  const Num rest = log(sum);
+  const Num apart = (x - top) - rest, together = x - (top + rest);
+  return {apart.v, larger(apart.e, together.e)};
+}
+
 KW_HD Num times(Num a, Num b) { return a * b; }
 KW_HD Num quotient(Num a, Num b) { return a / b; }
 KW_HD Num plus_scaled(Num a, Num b, Num alpha) { return a + alpha * b; }

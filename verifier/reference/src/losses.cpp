@@ -130,7 +130,7 @@ Result<Outputs> cross_entropy(const Call& call) {
     const auto element = [&](std::size_t i) { return num_at(x, g.outer_at[o] + g.inner_at[i]); };
     const Softmax s = softmax_terms(call.options, g.inner, element);
     const Num picked = element(static_cast<std::size_t>(label));
-    const Num loss = std::isfinite(s.maximum.v) ? log(s.sum) - (picked - s.maximum)
+    const Num loss = std::isfinite(s.maximum.v) ? -log_softmax(picked, s.maximum, s.sum)
                                                 : Num{std::nan(""), s.maximum.e};
     store(terms, o, loss);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "functions.h"
 #include "operator.h"
 #include "statistics.h"
 
@@ -33,7 +34,7 @@ Result<Outputs> softmax(const Call& call) {
                      if (nan) {  // inf - inf, or NaN
                        n = {std::nan(""), s.maximum.e == kInf ? kInf : 0};
                      } else if (Log) {
-                       n = (element(i) - s.maximum) - log(s.sum);
+                       n = log_softmax(element(i), s.maximum, s.sum);
                      } else {
                        n = s.exponentials[i] / s.sum;
                      }

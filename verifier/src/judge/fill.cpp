@@ -42,10 +42,20 @@ int store_of(DType type) {
   return kKwF32;
 }
 
+/// Codes of numbers of one sign: without their sign bit, or in the upper half of an unsigned range,
+/// which zero points then leave alone. Elements that do not fill bytes evenly stay as drawn.
+void set_coherent_codes(const FillSpec& spec, KwFill& f) {
+  const Element& e = spec.format.element;
+  const unsigned tops = e.bits == 4 ? 0x88u : e.bits == 8 ? 0x80u : 0u;
+  const bool upper = e.kind == ElementKind::UnsignedInt && !spec.zero_points;
+  (upper ? f.code_set : f.code_clear) = tops;
+}
+
 Status set_codes(const FillSpec& spec, KwFill& f) {
   if (spec.format.name.empty()) return fail(Errc::InvalidArgument, "codes of no format");
   f.source = kKwCodes;
   const Element& e = spec.format.element;
+  if (spec.family == Family::Coherent) set_coherent_codes(spec, f);
   if (e.kind != ElementKind::Float || e.bits != 8 || !(e.has_nan || e.has_infinity)) return {};
   const std::uint64_t top = (std::uint64_t{1} << e.exponent_bits) - 1;
   f.range = e.has_infinity ? top << e.mantissa_bits : (std::uint64_t{1} << (e.bits - 1)) - 1;

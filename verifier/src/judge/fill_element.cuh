@@ -51,6 +51,7 @@ struct KwFill {
   kw_u64 pick;    // NonFinite: an element that is special for certain
   long long base; // Integers; scales: the lowest exponent
   kw_u64 range;   // Integers, scales: how many; codes: finite magnitudes
+  kw_u32 code_clear, code_set;  // Codes: bits of each byte that are always 0, always 1
   float a, b;     // Uniform, Normal, Constant, families
   int exponent;   // Huge, Spiky, RowScaled: the middle or lowest power of two
   int span;       // ... and how many powers
@@ -185,8 +186,9 @@ KW_FN kw_u32 kw_bfloat(float x) {
 KW_FN kw_u64 kw_element(const struct KwFill* f, kw_u64 i, const kw_u32* w) {
   switch (f->source) {
     case kKwCodes: {
-      if (f->range == 0) return w[0] >> 24;
-      return (((w[0] & 0xFFFFFFu) * f->range) >> 24) | (w[0] >> 31 << 7);
+      const kw_u64 code = f->range == 0 ? w[0] >> 24
+                                        : (((w[0] & 0xFFFFFFu) * f->range) >> 24) | (w[0] >> 31 << 7);
+      return (code & ~(kw_u64)f->code_clear) | f->code_set;
     }
     case kKwScaleE8M0: return (kw_u64)(f->base + (long long)((w[0] * f->range) >> 32));
     case kKwScaleE4M3:

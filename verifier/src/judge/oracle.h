@@ -37,6 +37,10 @@ class Oracle {
   /// `outputs` are the graph's, in order. Errors are ours.
   virtual Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
                                      std::stop_token stop) = 0;
+  /// The graph's outputs for a trial's inputs, with their bounds, where they fit this process's
+  /// memory. Valid until the next call. Unsupported where a device keeps them.
+  virtual Result<const std::vector<reference::Tensor>*> expected(const TrialPlan& plan,
+                                                                 std::stop_token stop);
 };
 
 /// Multiply-adds and element visits that the CPU interpreter would need.
@@ -50,7 +54,8 @@ inline constexpr double kCpuReferenceCost = 1e9;
 /// of its mean error; 1 if there is none.
 double contraction_length(const Graph& graph, std::size_t index);
 
-/// The interpreter in this process. `task` outlives the oracle.
-std::unique_ptr<Oracle> make_cpu_oracle(const Task& task);
+/// The interpreter in this process, on `threads` threads (0: one per CPU). `task` outlives the oracle. What
+/// it worked out for the last few trials it keeps. Not thread-safe.
+std::unique_ptr<Oracle> make_cpu_oracle(const Task& task, unsigned threads = 0);
 
 }  // namespace kw::verify

@@ -48,6 +48,13 @@ bool belongs_to_encoding(const Graph& graph, ValueId id) {
   });
 }
 
+/// Codes that a kw.dequantize subtracts: its third operand where the format has zero points.
+bool is_zero_points(const Graph& graph, ValueId id) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    return node.op == "kw.dequantize" && node.inputs.size() > 2 && node.inputs[2] == id;
+  });
+}
+
 /// Every float input takes few values: then sums may round the same way at every step.
 bool few_valued(const Task& task, Family family) {
   if (family == Family::Constant) return true;
@@ -119,6 +126,11 @@ Result<TrialPlan> plan_trial(const Task& task, std::string label, Family family,
     const bool aimed = target == kNoValue || target == id;
     const bool keep = family == Family::AsDrawn || belongs_to_encoding(task.graph, id);
     spec.family = keep ? Family::AsDrawn : aimed ? family : Family::Uniform;
+    if (family == Family::Coherent && !draw->steps.empty() &&
+        draw->steps.front().op == DrawStep::Op::Codes) {
+      spec.family = family;
+      spec.zero_points = is_zero_points(task.graph, id);
+    }
     spec.steps = draw->steps;
     if (!draw->steps.empty() && (draw->steps.front().op == DrawStep::Op::Codes ||
                                  draw->steps.front().op == DrawStep::Op::Scales)) {

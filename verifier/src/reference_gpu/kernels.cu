@@ -283,7 +283,7 @@ extern "C" __global__ void __launch_bounds__(256) kw_softmax(const SoftmaxArgume
     if (!is_finite(top.v)) {  // inf - inf, or NaN
       out = {not_a_number(), top.e == kInf ? kInf : 0};
     } else if (s.log) {
-      out = (x - top) - log(sum);
+      out = log_softmax(x, top, sum);
     } else {
       out = softmax_term(x, top.v) / sum;
     }

@@ -23,7 +23,7 @@ enum class Family {
   Uniform,  // [-1, 1)
   Normal,
   Coherent,   // positive, mantissas just below the TF32, FP16 and BF16 rounding tie, random high
-              // bits
+              // bits; codes that stand for positive numbers, so that no sum hides the roundings
   Shifted,    // uniform + 1000
   Spiky,      // normal, one in 512 scaled by 2^12..2^20
   Denormal,   // around and below the smallest normal
@@ -44,6 +44,7 @@ struct FillSpec {
   Family family = Family::AsDrawn;
   std::vector<DrawStep> steps;
   Format format;  // for Codes and Scales; its name is empty otherwise
+  bool zero_points = false;  // Codes that are subtracted from other codes
 };
 
 /// Writes elements * size_of(dtype) bytes.
