@@ -66,10 +66,6 @@ bool two_terms(Scheme s) {
   return s == Scheme::Fp16x3 || s == Scheme::Tf32x3 || s == Scheme::Fp16x3Unpromoted ||
          s == Scheme::Tf32x3Unpromoted;
 }
-bool is_promoted(Scheme s) {
-  return s != Scheme::Fp16x3Unpromoted && s != Scheme::Tf32x3Unpromoted &&
-         s != Scheme::Tf32Unpromoted && s != Scheme::Bf16Unpromoted;
-}
 bool by_tf32(Scheme s) {
   return s == Scheme::Tf32 || s == Scheme::Tf32x3 || s == Scheme::Tf32x3Unpromoted ||
          s == Scheme::Tf32Unpromoted;
@@ -138,7 +134,7 @@ void multiply(Scheme s, const Split* a, std::size_t rows, bool a_low, const Spli
 /// row, since one accumulator has one scale.
 void tensor_core_tile(Scheme scheme, const Rows& a, std::size_t m0, std::size_t rows, const Rows& b,
                       std::size_t n0, std::size_t columns, std::vector<float>& out) {
-  const bool promoted = is_promoted(scheme);
+  const bool promoted = promotes(scheme);
   std::vector<Split> sa(16), sb(8);
   Accumulators acc;
   float total[16][8] = {};
@@ -170,7 +166,8 @@ void tensor_core_tile(Scheme scheme, const Rows& a, std::size_t m0, std::size_t 
     const float low = by_fp16(scheme) ? 1 / kLowScale : 1;
     for (std::size_t r = 0; r < rows; ++r) {
       for (std::size_t c = 0; c < columns; ++c) {
-        const bool wide = promoted && two_terms(scheme) && !(sa[r].exact && sb[c].exact);
+        const bool guarded = two_terms(scheme) || scheme == Scheme::Fp16;
+        const bool wide = promoted && guarded && !(sa[r].exact && sb[c].exact);
         if (wide) {  // the range guard: this run in FP32
           const float *x = a.row(m0 + r) + k, *y = b.row(n0 + c) + k;
           float sum = 0;
@@ -216,6 +213,11 @@ float fp32_sum(Order order, const float* x, const float* y, std::size_t k) {
 }
 
 }  // namespace
+
+bool promotes(Scheme s) noexcept {
+  return s != Scheme::Fp16x3Unpromoted && s != Scheme::Tf32x3Unpromoted &&
+         s != Scheme::Tf32Unpromoted && s != Scheme::Bf16Unpromoted;
+}
 
 std::string_view to_string(Scheme scheme) noexcept {
   switch (scheme) {
@@ -304,7 +306,7 @@ std::vector<float> products(Scheme scheme, Order order, const Rows& a, const Row
 }
 
 std::vector<float> sums(Scheme scheme, Order order, const Rows& terms) {
-  if (!is_promoted(scheme) || scheme == Scheme::Fp16x3 || scheme == Scheme::Tf32x3) {
+  if (!promotes(scheme) || scheme == Scheme::Fp16x3 || scheme == Scheme::Tf32x3) {
     const Rows ones{1, terms.k, std::vector<float>(terms.k, 1.0f)};
     return products(scheme, order, terms, ones);
   }

@@ -25,6 +25,8 @@ enum class Scheme {
   Tf32x3Unpromoted,  // as `Tf32x3`, tensor-core accumulators over all terms
 };
 std::string_view to_string(Scheme scheme) noexcept;
+/// Partial sums leave the tensor cores after every run.
+bool promotes(Scheme scheme) noexcept;
 /// What a value becomes where a scheme keeps it: itself, or rounded to its operand format.
 float stored(Scheme scheme, float x) noexcept;
 

@@ -269,7 +269,8 @@ Out run_attention(const Task& task, Scheme scheme, const In& in, Dice& dice) {
   Rows scores{queries, keys, products(scheme, order_of(dice, d), q, k)};
   const float scale = 1 / std::sqrt(static_cast<float>(d));
   for (float& v : scores.data) v *= scale;
-  const bool online = dice.below(2) == 0, late = dice.below(2) == 0;
+  const bool late = dice.below(2) == 0;
+  const bool online = promotes(scheme) && dice.below(2) == 0;  // every block ends in FP32 registers
   const std::size_t block = online ? std::size_t{64} << dice.below(3) : keys;
   Out y(queries * d, 0.0f), total(queries, 0.0f), top(queries, -HUGE_VALF);
   for (std::size_t first = 0; first < keys; first += block) {

@@ -104,6 +104,10 @@ class Case {
     seen.k = k_;
     seen.in_bounds = c.worst;
     seen.bias = c.mean_allowed > 0 ? std::fabs(c.mean_signed) / c.mean_allowed : 0;
+    seen.at = c.worst_index;
+    seen.expected = c.expected;
+    seen.got = c.got;
+    seen.bound = c.bound;
     tally_.add(seen.row, seen, !verdict.passed(), verdict.judged() > 0);
     return {};
   }

@@ -31,6 +31,8 @@ struct Failure {
   Row row;
   std::int64_t k = 0;
   double in_bounds = 0, bias = 0;
+  std::int64_t at = 0;  // the worst element
+  double expected = 0, got = 0, bound = 0;
 };
 struct Tally {
   std::map<Row, Count> rows;

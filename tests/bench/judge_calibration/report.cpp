@@ -39,6 +39,40 @@ std::map<std::string, Line> lines(const Tally& tally, Key key) {
   return out;
 }
 
+/// Caught of all, for every length of sum: what each arithmetic loses on coherent data.
+std::string lower_precision(const Tally& tally) {
+  std::map<std::string, std::map<std::string, std::map<int, Line>>> tables;
+  for (const auto& [row, count] : tally.rows) {
+    if (row.honest) continue;
+    tables[row.policy + ": " + row.scheme][row.task][std::min(row.log2_k, 15)].add(count);
+  }
+  std::string out = "\n## Caught on coherent data, by terms of the longest sum\n";
+  for (const auto& [name, tasks] : tables) {
+    out += fmt::format("\n{}\n\n| task |", name);
+    for (int k = 4; k <= 15; ++k) out += fmt::format(" {} |", 1 << k);
+    out += " least error in bounds |\n|---|";
+    for (int k = 4; k <= 16; ++k) out += "---:|";
+    for (const auto& [task, lengths] : tasks) {
+      out += fmt::format("\n| {} |", task);
+      double least = 1e300;
+      for (int k = 4; k <= 15; ++k) {
+        const auto found = lengths.find(k);
+        if (found == lengths.end()) {
+          out += " |";
+          continue;
+        }
+        const Count& c = found->second.sum;
+        least = std::min(least, c.least);
+        out += c.failed == c.cases ? fmt::format(" {} |", c.cases)
+                                   : fmt::format(" **{}/{}** |", c.failed, c.cases);
+      }
+      out += fmt::format(" {} |", figure(least));
+    }
+    out += "\n";
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<Report> run(const RunOptions& options) {
@@ -107,7 +141,11 @@ std::string to_json(const Report& report) {
                        {"family", f.row.family},
                        {"k", f.k},
                        {"in_bounds", number_json(f.in_bounds)},
-                       {"bias", number_json(f.bias)}});
+                       {"bias", number_json(f.bias)},
+                       {"at", f.at},
+                       {"expected", number_json(f.expected)},
+                       {"got", number_json(f.got)},
+                       {"bound", number_json(f.bound)}});
   }
   return dump({{"v", 1},
                {"kind", "judge_calibration"},
@@ -197,26 +235,7 @@ std::string to_markdown(const Report& report) {
     out += fmt::format("| {} | {} | {} | {} |\n", name, line.sum.cases, line.sum.failed,
                        figure(line.sum.most));
   }
-  out += "\n## Lower precision, on coherent data\n\n"
-         "| policy | arithmetic | task | cases | caught | least error in bounds |\n"
-         "|---|---|---|---:|---:|---:|\n";
-  const auto lower = [](const Row& r) {
-    return r.honest ? std::string() : r.policy + " | " + r.scheme + " | " + r.task;
-  };
-  for (const auto& [name, line] : lines(tally, lower)) {
-    out += fmt::format("| {} | {} | {} | {} |\n", name, line.sum.cases, line.sum.failed,
-                       figure(line.sum.least));
-  }
-  out += "\n## Lower precision that passed, by length\n\n"
-         "| policy | arithmetic | task | 2^n terms | cases | caught |\n|---|---|---|---:|---:|---:|\n";
-  const auto by_length = [](const Row& r) {
-    return r.honest ? std::string()
-                    : fmt::format("{} | {} | {} | {}", r.policy, r.scheme, r.task, r.log2_k);
-  };
-  for (const auto& [name, line] : lines(tally, by_length)) {
-    if (line.sum.failed == line.sum.cases) continue;
-    out += fmt::format("| {} | {} | {} |\n", name, line.sum.cases, line.sum.failed);
-  }
+  out += lower_precision(tally);
   if (tally.refused.empty()) return out;
   out += "\n## Honest kernels that were refused\n\n"
          "| case | policy | arithmetic | task | data | terms | error | bias |\n"

@@ -187,7 +187,7 @@ void set_family(const FillSpec& spec, KwFill& f) {
       f.source = kKwNormal, f.a = 0, f.b = 1;
       break;
     case Family::Coherent:
-      f.source = kKwCoherent;
+      f.source = spec.coarse ? kKwCoherentCoarse : kKwCoherent;
       break;
     case Family::Shifted:
       f.source = kKwUniform, f.a = 1000, f.b = 1;

@@ -36,7 +36,8 @@ enum KwSource {
   kKwDenormal = 11,
   kKwHuge = 12,
   kKwRowScaled = 13,
-  kKwNonFinite = 14
+  kKwNonFinite = 14,
+  kKwCoherentCoarse = 15
 };
 enum KwStore { kKwF64 = 0, kKwF32, kKwF16, kKwBF16, kKwI64, kKwI32, kKwI16, kKwI8, kKwU8, kKwBool };
 enum { kKwMaxTransforms = 8 };
@@ -125,6 +126,11 @@ KW_FN float kw_source(const struct KwFill* f, kw_u64 i, const kw_u32* w) {
       // down by almost as much as they can.
       return KW_FLOAT(((126u + (w[0] >> 31)) << 23) | ((w[0] & 0x7Fu) << 16) | 0x6FF0u |
                       ((w[0] >> 8) & 15u));
+    case kKwCoherentCoarse:
+      // As above below the ties of FP8. Fraction bits: 2 random, 0 0111, 16 random: E4M3 and E5M2 round
+      // down by almost half a unit and by almost a quarter.
+      return KW_FLOAT(((126u + (w[0] >> 31)) << 23) | ((w[0] >> 29 & 3u) << 21) | 0x070000u |
+                      (w[0] & 0xFFFFu));
     case kKwSpiky: {
       const float n = kw_normal(w);
       return (w[7] & 511u) == 0 ? KW_MUL(n, kw_any_power(w[6], f->exponent, f->span)) : n;

@@ -35,6 +35,13 @@ std::size_t TrialVerdict::culprit() const {
   return at;
 }
 
+bool mean_tells(const Task& task, const TrialPlan& plan, std::size_t index) {
+  if (task.policy.contraction != PolicyClass::Ieee || plan.few_valued) return false;
+  const int producer = task.graph.producer(task.graph.outputs[index]);
+  return producer < 0 || is_contraction(task.graph.nodes[static_cast<std::size_t>(producer)].op) ||
+         contraction_length(task.graph, index) <= 2048;
+}
+
 double contraction_length(const Graph& graph, std::size_t index) {
   const int producer = graph.producer(graph.outputs[index]);
   if (producer < 0) return 1;
@@ -138,7 +145,7 @@ class CpuOracle : public Oracle {
     TrialVerdict verdict;
     for (std::size_t i = 0; i < reference->size(); ++i) {
       const CompareRules rules{
-          .test_mean = task_.policy.contraction == PolicyClass::Ieee && !plan.few_valued,
+          .test_mean = mean_tells(task_, plan, i),
           .atomics = task_.determinism == Determinism::WithinBound,
           .k = contraction_length(task_.graph, i)};
       KW_ASSIGN(Comparison c,

@@ -54,6 +54,11 @@ inline constexpr double kCpuReferenceCost = 1e9;
 /// of its mean error; 1 if there is none.
 double contraction_length(const Graph& graph, std::size_t index);
 
+/// Whether a biased mean error says that an output was accumulated with truncation: under `ieee`, unless
+/// few values make honest sums biased. So does one long chain over terms that share their low bits, as
+/// coherent ones do; products of two operands do not.
+bool mean_tells(const Task& task, const TrialPlan& plan, std::size_t index);
+
 /// The interpreter in this process, on `threads` threads (0: one per CPU). `task` outlives the oracle. What
 /// it worked out for the last few trials it keeps. Not thread-safe.
 std::unique_ptr<Oracle> make_cpu_oracle(const Task& task, unsigned threads = 0);

@@ -55,9 +55,21 @@ bool is_zero_points(const Graph& graph, ValueId id) {
   });
 }
 
-/// Every float input takes few values: then sums may round the same way at every step.
+bool takes_variances(const Graph& graph) {
+  constexpr std::string_view kNames[] = {"norm", "aten.var", "aten.std"};
+  return std::ranges::any_of(graph.nodes, [&](const Node& node) {
+    return std::ranges::any_of(kNames, [&](std::string_view name) {
+      return node.op.find(name) != std::string::npos;
+    });
+  });
+}
+
+/// Every float input takes few values: then sums may round the same way at every step. So do those of
+/// squared deviations where a few numbers are far larger than the rest: all others lie at one distance
+/// from the mean, closer to each other than a unit of the sum.
 bool few_valued(const Task& task, Family family) {
   if (family == Family::Constant) return true;
+  if (family == Family::Spiky || family == Family::RowScaled) return takes_variances(task.graph);
   if (family != Family::AsDrawn) return false;
   bool all = true;
   for (const ValueId id : task.graph.with_role(Role::Input)) {
@@ -131,6 +143,7 @@ Result<TrialPlan> plan_trial(const Task& task, std::string label, Family family,
       spec.family = family;
       spec.zero_points = is_zero_points(task.graph, id);
     }
+    spec.coarse = task.policy.contraction == PolicyClass::Half;
     spec.steps = draw->steps;
     if (!draw->steps.empty() && (draw->steps.front().op == DrawStep::Op::Codes ||
                                  draw->steps.front().op == DrawStep::Op::Scales)) {

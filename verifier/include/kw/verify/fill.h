@@ -45,6 +45,7 @@ struct FillSpec {
   std::vector<DrawStep> steps;
   Format format;  // for Codes and Scales; its name is empty otherwise
   bool zero_points = false;  // Codes that are subtracted from other codes
+  bool coarse = false;  // Coherent: below the ties of FP8, for a policy that allows 16-bit operands
 };
 
 /// Writes elements * size_of(dtype) bytes.
