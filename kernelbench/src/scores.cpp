@@ -39,6 +39,18 @@ std::optional<TaskClass> parse_task_class(std::string_view text) noexcept {
   return std::nullopt;
 }
 
+TaskClass class_of(const Outcome& outcome) {
+  const auto* good = std::get_if<Passed>(&outcome);
+  if (good == nullptr) return TaskClass::Genuine;
+  for (const CheckRecord& check : good->evidence.checks) {
+    if (check.check != "V14") continue;
+    const auto note = check.notes.find("class");
+    if (note == check.notes.end()) continue;
+    return parse_task_class(note->second).value_or(TaskClass::Genuine);
+  }
+  return TaskClass::Genuine;
+}
+
 std::string_view to_string(Against against) noexcept {
   switch (against) {
     case Against::Eager:

@@ -155,5 +155,54 @@ TEST(ErrorModel, ConstantDataIsJudgedByTheWorstCase) {
   EXPECT_LT(judge(ffma_chain, Data::Constant, 4096, 1, true).worst, 1);
 }
 
+/// log_softmax of one row at 1000 and a little, in FP32 as kernels order it.
+double log_softmax_units(bool together, std::uint64_t seed) {
+  constexpr std::int64_t kN = 77;
+  Graph graph;
+  graph.values = {{"x", DType::F32, {1, kN}, {}, {}, Role::Input},
+                  {"y", DType::F32, {1, kN}, {}, {}, Role::Output}};
+  graph.nodes = {{"aten.log_softmax.int", {0}, {{"dim", std::int64_t{-1}}}, {1}}};
+  graph.outputs = {1};
+  Tensor x = make_tensor({1, kN});
+  RandomStream random(seed, purpose("log_softmax"));
+  std::vector<float> row;
+  for (double& v : x.value) {
+    row.push_back(static_cast<float>(1000 + random.uniform()));
+    v = static_cast<double>(row.back());
+  }
+  const auto y = interpret(graph, {}, {{0, x}}, {.policy = {}, .few_valued = false, .threads = 1});
+  EXPECT_TRUE(y);
+  float top = row[0], sum = 0;
+  for (const float v : row) top = std::fmax(top, v);
+  for (const float v : row) sum += std::exp(v - top);
+  const float log = std::log(sum);
+  double worst = 0;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const float got = together ? row[i] - (top + log) : (row[i] - top) - log;
+    const double error = std::fabs(static_cast<double>(got) - (*y)[0].value[i]);
+    worst = std::fmax(worst, error / (*y)[0].bound[i]);
+  }
+  return worst;
+}
+TEST(ErrorModel, LogSoftmaxMayAddTheMaximumToTheLogarithmFirst) {
+  double apart = 0, together = 0;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    apart = std::fmax(apart, log_softmax_units(false, seed));
+    together = std::fmax(together, log_softmax_units(true, seed));
+  }
+  EXPECT_LT(apart, 0.2);
+  EXPECT_LT(together, 1);
+  EXPECT_GT(together, 0.5) << "the bound is that of the order that rounds most, and no more";
+}
+
+TEST(ErrorModel, RoundingToAPoliciesFormatTakesAUnitRoundoffPerOperand) {
+  // BF16 has 8 significant bits, TF32 has 11: half a unit each.
+  EXPECT_GE(contraction_factor(PolicyClass::Half, 1, false, false), 2 * 0x1p-8);
+  EXPECT_LT(contraction_factor(PolicyClass::Half, 65536, false, false), 4 * 0x1p-8);
+  EXPECT_GE(contraction_factor(PolicyClass::Tf32, 1, false, false), 2 * 0x1p-11);
+  EXPECT_LT(contraction_factor(PolicyClass::Tf32, 65536, false, false), 5 * 0x1p-11);
+  EXPECT_LT(contraction_factor(PolicyClass::Ieee, 65536, false, false), 0x1p-14);
+}
+
 }  // namespace
 }  // namespace kw::reference

@@ -28,6 +28,23 @@ TEST(Degeneracy, FindsAnOutputThatIsAlwaysZero) {
   EXPECT_TRUE(found->by_bounds());
 }
 
+TEST(Degeneracy, NamesWhatAlgebraRemoves) {
+  Task task = scene::matmul(4, 8, 4);
+  EXPECT_EQ(algebraic(task.graph), "");
+  // The product is only summed over its columns.
+  task.graph.values.push_back(scene::value("s", {4}, Role::Output));
+  task.graph.values[2].role = Role::Scratch;
+  task.graph.nodes.push_back({"aten.sum.dim_IntList", {2}, {{"dim", std::vector<std::int64_t>{1}}}, {3}});
+  task.graph.outputs = {3};
+  EXPECT_NE(algebraic(task.graph), "");
+  DeviceIdentity h100{"cuda", "NVIDIA H100 80GB HBM3", "", "", "sm_90"};
+  EXPECT_EQ(roofline(task, h100).operations, 0);
+  // A product that leaves the graph as well is needed.
+  task.graph.values[2].role = Role::Output;
+  task.graph.outputs = {2, 3};
+  EXPECT_EQ(algebraic(task.graph), "");
+}
+
 TEST(Roofline, CountsBytesAndOperationsThatAreNeeded) {
   DeviceIdentity h100;
   h100.klass = "cuda";

@@ -144,6 +144,43 @@ TEST(Fill, CodesOfEightBitFloatsAreFinite) {
   EXPECT_EQ(seen.size(), 6u);
   EXPECT_EQ(seen.begin()->first, 124);
 }
+TEST(Fill, CoherentCodesStandForNumbersOfOneSign) {
+  FillSpec spec = floats(Family::Coherent, 4000);
+  spec.dtype = DType::U8;
+  spec.steps = {{Op::Codes, 0, 0}};
+  spec.format.name = "some";
+  const auto bits_of = [&](ElementKind kind, int bits, bool zero_points) {
+    spec.format.element = {};
+    spec.format.element.kind = kind;
+    spec.format.element.bits = bits;
+    spec.zero_points = zero_points;
+    std::uint8_t any = 0, every = 0xFF;
+    for (const std::uint8_t v : filled<std::uint8_t>(spec)) {
+      any = static_cast<std::uint8_t>(any | v);
+      every = static_cast<std::uint8_t>(every & v);
+    }
+    return std::pair<int, int>(any, every);
+  };
+  using Bits = std::pair<int, int>;
+  EXPECT_EQ(bits_of(ElementKind::Float, 4, false), Bits(0x77, 0));
+  EXPECT_EQ(bits_of(ElementKind::SignedInt, 8, false), Bits(0x7F, 0));
+  EXPECT_EQ(bits_of(ElementKind::UnsignedInt, 4, false), Bits(0xFF, 0x88));
+  EXPECT_EQ(bits_of(ElementKind::UnsignedInt, 4, true), Bits(0x77, 0));
+  EXPECT_EQ(bits_of(ElementKind::UnsignedInt, 6, false), Bits(0xFF, 0)) << "no whole bytes";
+}
+TEST(Fill, CoarseCoherentDataLieBelowTheTiesOfFp8) {
+  FillSpec spec = floats(Family::Coherent, 4000);
+  spec.coarse = true;
+  for (const float v : filled<float>(spec)) {
+    ASSERT_GE(v, 0.5f);
+    ASSERT_LT(v, 2.0f);
+    const double fraction = std::ldexp(v, -std::ilogb(v)) - 1;
+    const double unit = fraction * 8;  // of E4M3
+    ASSERT_GE(unit - std::floor(unit), 0.4375);
+    ASSERT_LT(unit - std::floor(unit), 0.5);
+    ASSERT_LT(fraction * 4 - std::floor(fraction * 4), 0.25);  // of E5M2
+  }
+}
 TEST(Fill, RoundsToHalfAsHardwareDoes) {
   FillSpec spec = floats(Family::Normal, 20000);
   const std::vector<float> wide = filled<float>(spec);

@@ -47,6 +47,33 @@ struct Session {
   Result<std::chrono::milliseconds> time_left() const;
   CheckRecord& record(std::string check, bool passed, std::uint64_t seed);
   std::uint64_t seed_for(std::string_view purpose_name, std::uint64_t index = 0) const;
+  /// Adds to the evidence's counter "seconds.CHECK": what a check costs. Not among the figures that a
+  /// replay is held against.
+  void spend(std::string_view check, double seconds);
+
+ private:
+  void share(const std::vector<TrialPlan>& plans, bool timed, double seconds);
+};
+
+/// The check that a trial is run for, by its label: "V10" for the task's own draw, "V4" for its
+/// repetition, "V16" for a changed input, "V11" for a family.
+std::string_view check_of(const TrialPlan& plan);
+
+/// Spends the time between its birth and its death.
+class Spending {
+ public:
+  Spending(Session& session, std::string_view check) : session_(session), check_(check) {}
+  ~Spending() {
+    session_.spend(check_, std::chrono::duration<double>(Clock::now() - begin_).count());
+  }
+  Spending(const Spending&) = delete;
+  Spending& operator=(const Spending&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Session& session_;
+  std::string_view check_;
+  Clock::time_point begin_ = Clock::now();
 };
 
 /// V1: a seed that no candidate can know, and its record.
@@ -91,6 +118,11 @@ Checked check_retime(Session& session, const Timing& before, const Timing& after
 /// V18: every step on the candidate's own earlier values, where the bounds of the outputs say
 /// little.
 Checked check_steps(Session& session, const TrialPlan& base);
+
+/// V14, with an accept: the task's class, from its own draws; at full size from a sample of outputs that
+/// passed, which equal the reference within their bounds. Never a verdict.
+Status record_task(Session& session, const std::vector<TrialPlan>& as_drawn);
+Status record_large_task(Session& session, const TrialResult& accepted);
 
 /// V11: the families that fit the task, in the order they run.
 Result<std::vector<TrialPlan>> family_trials(Session& session);

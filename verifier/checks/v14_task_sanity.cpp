@@ -1,11 +1,13 @@
-#include "kw/verify/degeneracy.h"
+// V14: whether an answer that no kernel should get away with would pass. Asked of a task before any
+// search, and recorded with every accept.
 
 #include <algorithm>
 #include <cmath>
 
+#include "checks.h"
 #include "kw/core/random.h"
 #include "kw/reference/interpret.h"
-#include "trial_plan.h"
+#include "kw/verify/degeneracy.h"
 
 namespace kw::verify {
 namespace {
@@ -68,13 +70,9 @@ bool Degeneracy::by_tolerance() const {
                      [](const Guess& g) { return g.in_tolerance <= 1; });
 }
 
-Result<Degeneracy> degeneracy(const Task& task, std::uint64_t seed, int draws) {
-  std::vector<Drawn> all;
-  for (int i = 0; i < draws; ++i) {
-    const Philox4 w = philox(seed, purpose("degeneracy"), static_cast<std::uint64_t>(i));
-    KW_ASSIGN(Drawn d, draw(task, w[0]));
-    all.push_back(std::move(d));
-  }
+namespace {
+
+Degeneracy degeneracy_of(const Task& task, const std::vector<Drawn>& all) {
   Guess zeros{"zeros"}, constant{"constant"}, channels{"channel_mean"}, earlier{"earlier_output"},
       input{"input"}, input_mean{"input_mean"};
   const std::vector<ValueId> inputs = task.graph.with_role(Role::Input);
@@ -103,6 +101,75 @@ Result<Degeneracy> degeneracy(const Task& task, std::uint64_t seed, int draws) {
   if (!inputs.empty()) result.guesses.push_back(input_mean);
   if (has_input) result.guesses.push_back(input);
   return result;
+}
+
+/// Numbers of an output, at most kSample of them, evenly spread.
+constexpr std::int64_t kSample = 1 << 20;
+std::vector<double> sample(const Value& value, std::span<const std::byte> bytes) {
+  const std::size_t width = size_of(value.dtype);
+  const auto n = static_cast<std::int64_t>(bytes.size() / width);
+  const std::int64_t step = std::max<std::int64_t>(1, n / kSample);
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < n; i += step) {
+    out.push_back(reference::decode_element(value.dtype, bytes.data() + static_cast<std::size_t>(i) * width));
+  }
+  return out;
+}
+
+void record_class(Session& session, const std::vector<Guess>& guesses) {
+  CheckRecord& record = session.record("V14", true, session.seed);
+  std::string solved_by;
+  for (const Guess& g : guesses) {
+    record.figures[g.name] = g.in_tolerance;
+    if (g.in_tolerance <= 1 && solved_by.empty()) solved_by = g.name;
+  }
+  const std::string algebra = algebraic(session.task.graph);
+  record.notes["class"] = !solved_by.empty() ? "degenerate" : !algebra.empty() ? "algebraic" : "genuine";
+  if (!solved_by.empty()) record.notes["solved_by"] = solved_by;
+  if (!algebra.empty()) record.notes["algebra"] = algebra;
+}
+
+}  // namespace
+
+Result<Degeneracy> degeneracy(const Task& task, std::uint64_t seed, int draws) {
+  std::vector<Drawn> all;
+  for (int i = 0; i < draws; ++i) {
+    const Philox4 w = philox(seed, purpose("degeneracy"), static_cast<std::uint64_t>(i));
+    KW_ASSIGN(Drawn d, draw(task, w[0]));
+    all.push_back(std::move(d));
+  }
+  return degeneracy_of(task, all);
+}
+
+Status record_task(Session& session, const std::vector<TrialPlan>& as_drawn) {
+  if (as_drawn.size() < 2) return {};  // one draw teaches nothing about another
+  std::vector<Drawn> all;
+  for (const TrialPlan& plan : as_drawn) {
+    Drawn d;
+    KW_ASSIGN(d.inputs, decode_inputs(session.task, plan));
+    KW_ASSIGN(const auto* expected, session.oracle.expected(plan, session.stop));
+    d.outputs = *expected;
+    all.push_back(std::move(d));
+  }
+  record_class(session, degeneracy_of(session.task, all).guesses);
+  return {};
+}
+
+Status record_large_task(Session& session, const TrialResult& accepted) {
+  std::vector<OutputView> views;
+  KW_ASSIGN(const auto missing, output_views(session, accepted, views));
+  if (missing) return {};
+  Guess zeros{"zeros"}, constant{"constant"};
+  for (std::size_t o = 0; o < views.size(); ++o) {
+    const Value& value = session.task.graph.value(session.task.graph.outputs[o]);
+    Tensor got = reference::make_tensor({});
+    got.value = sample(value, views[o].bytes);
+    if (got.value.empty()) continue;
+    measure(zeros, got, std::vector<double>(got.size(), 0));
+    measure(constant, got, std::vector<double>(got.size(), mean_of(got.value)));
+  }
+  record_class(session, {zeros, constant});
+  return {};
 }
 
 }  // namespace kw::verify

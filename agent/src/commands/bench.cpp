@@ -182,6 +182,7 @@ class BenchCommand final : public Command {
       if (run.state) {
         KW_ASSIGN(result.outcome, outcome_of(workshop.store(), *run.state));
         result.kernel = kernel_of(*run.state);
+        result.klass = bench::class_of(result.outcome);
         const auto* good = std::get_if<Passed>(&result.outcome);
         if (good) report.environment["compiler"] = good->evidence.compiler;
       } else {

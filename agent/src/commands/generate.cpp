@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "accepts.h"
 #include "command.h"
 #include "kw/agent/task_source.h"
 #include "kw/core/json.h"
@@ -11,7 +12,18 @@
 namespace kw::agent {
 namespace {
 
-Json run_json(const TaskRun& run) {
+/// A run, and what it leaves.
+struct Left {
+  std::optional<store::VerdictRecord> accept;
+  std::string certificate;  // path
+};
+
+const Evidence* evidence_of(const Left& left) {
+  const auto* good = left.accept ? std::get_if<Passed>(&left.accept->outcome) : nullptr;
+  return good == nullptr ? nullptr : &good->evidence;
+}
+
+Json run_json(const TaskRun& run, const Left& left) {
   Json out = {{"task", run.name}, {"job", run.job}, {"seconds", number_json(run.seconds)}};
   if (!run.state) {
     out["status"] = "failed";
@@ -24,6 +36,12 @@ Json run_json(const TaskRun& run) {
     if (key != "v" && key != "task") out[key] = std::move(value);
   }
   out["resumed"] = run.resumed;
+  if (!left.certificate.empty()) out["certificate"] = left.certificate;
+  if (const Evidence* evidence = evidence_of(left)) {
+    for (const auto& [check, seconds] : judging_costs(*evidence)) {
+      out["judging_s"][check] = number_json(seconds);
+    }
+  }
   return out;
 }
 
@@ -53,7 +71,7 @@ std::vector<std::string> row(const TaskRun& run) {
           winner ? winner->generator : note};
 }
 
-std::string one_task(const TaskRun& run) {
+std::string one_task(const TaskRun& run, const Left& left) {
   const State& state = *run.state;
   const std::string job = fmt::format("job {}\n", run.job);
   const CandidateState* winner = state.winner.empty() ? nullptr : state.find(state.winner);
@@ -68,6 +86,10 @@ std::string one_task(const TaskRun& run) {
                                         to_string(winner->proposer)));
     if (winner->median_us) out += fmt::format("time {}\n", microseconds_text(*winner->median_us));
     out += fmt::format("kernel {}\n", winner->id);
+    const Evidence* evidence = evidence_of(left);
+    const std::string cost = evidence == nullptr ? "" : judging_text(*evidence);
+    if (!cost.empty()) out += cost + "\n";
+    if (!left.certificate.empty()) out += fmt::format("certificate {}\n", left.certificate);
   } else {
     out =
         fmt::format("{}: {} after {}\n", run.name,
@@ -110,6 +132,8 @@ class GenerateCommand final : public Command {
                  "format:nvfp4/gemv?m=1&n=4096&k=4096, or a suite",
                  true);
     wish_.declare(a);
+    a.option("--certificates", certificates_,
+             "directory for the certificate of each accept (default: beside the store)");
     a.option("--parallel", parallel_, 0, 256, "tasks at once; 0: as many as there are cores");
   }
 
@@ -133,16 +157,37 @@ class GenerateCommand final : public Command {
                        : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     const auto runs = run_tasks(*workshop, names, run, watch, invocation.interrupted);
     if (runs.size() == 1 && !runs[0].state) return tl::unexpected(runs[0].state.error());
-    KW_RETURN_IF_ERROR(print(invocation.globals.json ? document(runs) : text(runs)));
+    KW_ASSIGN(const std::vector<Left> left, leave(*workshop, globals, runs));
+    KW_RETURN_IF_ERROR(print(invocation.globals.json ? document(runs, left) : text(runs, left)));
     return exit_code_of(runs);
   }
 
  private:
-  static std::string document(const std::vector<TaskRun>& runs) {
+  /// Certificates of all that was accepted.
+  Result<std::vector<Left>> leave(Workshop& workshop, const Globals& globals,
+                                  const std::vector<TaskRun>& runs) const {
+    std::filesystem::path directory = certificates_;
+    if (certificates_.empty()) {
+      KW_ASSIGN(directory, default_certificates(globals.store));
+    }
+    std::vector<Left> all(runs.size());
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      KW_ASSIGN(all[i].accept, accept_of(workshop.store(), runs[i]));
+      if (!all[i].accept) continue;
+      KW_ASSIGN(const Task task, load_task(runs[i].name, globals.device == "vm"));
+      KW_ASSIGN(const std::filesystem::path path,
+                write_certificate(workshop.store(), task, *all[i].accept, directory));
+      all[i].certificate = path.string();
+    }
+    return all;
+  }
+
+  static std::string document(const std::vector<TaskRun>& runs, const std::vector<Left>& left) {
     Json results = Json::array();
     std::int64_t solved = 0;
-    for (const TaskRun& run : runs) {
-      results.push_back(run_json(run));
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      const TaskRun& run = runs[i];
+      results.push_back(run_json(run, left[i]));
       solved += run.state && run.state->status == JobStatus::Solved;
     }
     return dump({{"v", 1},
@@ -153,8 +198,8 @@ class GenerateCommand final : public Command {
            "\n";
   }
 
-  static std::string text(const std::vector<TaskRun>& runs) {
-    if (runs.size() == 1) return one_task(runs[0]);
+  static std::string text(const std::vector<TaskRun>& runs, const std::vector<Left>& left) {
+    if (runs.size() == 1) return one_task(runs[0], left[0]);
     std::vector<std::vector<std::string>> rows{
         {"task", "result", "from", "time", "took", "kernel or reason"}};
     std::size_t solved = 0;
@@ -165,11 +210,41 @@ class GenerateCommand final : public Command {
       took.push_back(run.seconds);
     }
     std::nth_element(took.begin(), took.begin() + std::ssize(took) / 2, took.end());
-    return table(rows) + fmt::format("\n{} of {} tasks solved, median {} a task\n", solved,
-                                     runs.size(), seconds_text(took[took.size() / 2]));
+    std::string certificates;
+    for (const Left& one : left) {
+      if (one.certificate.empty()) continue;
+      certificates = fmt::format("certificates in {}\n",
+                                 std::filesystem::path(one.certificate).parent_path().string());
+      break;
+    }
+    return table(rows) +
+           fmt::format("\n{} of {} tasks solved, median {} a task\n", solved, runs.size(),
+                       seconds_text(took[took.size() / 2])) +
+           judging_median(left) + certificates;
+  }
+
+  /// "judging: median 0.41 s a kernel; V11 38 %, ..." over all accepts.
+  static std::string judging_median(const std::vector<Left>& left) {
+    std::vector<double> totals;
+    Evidence all;
+    for (const Left& one : left) {
+      const Evidence* evidence = evidence_of(one);
+      if (evidence == nullptr) continue;
+      double total = 0;
+      for (const auto& [check, seconds] : judging_costs(*evidence)) {
+        total += seconds;
+        all.counters["seconds." + check] += seconds;
+      }
+      if (total > 0) totals.push_back(total);
+    }
+    if (totals.empty()) return {};
+    std::nth_element(totals.begin(), totals.begin() + std::ssize(totals) / 2, totals.end());
+    return fmt::format("judging: median {} a kernel; all: {}\n",
+                       seconds_text(totals[totals.size() / 2]), judging_text(all));
   }
 
   std::vector<std::string> tasks_;
+  std::string certificates_;
   WishOptions wish_;
   int parallel_ = 0;
 };

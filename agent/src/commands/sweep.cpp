@@ -149,6 +149,7 @@ class Sweep {
                                              to_string(bad->kind), bad->reason.substr(0, 400)));
       }
       result.outcome = std::move(*outcome);
+      result.klass = bench::class_of(result.outcome);
       result.kernel = candidate.generator;
       if (good) break;
     }

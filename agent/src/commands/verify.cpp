@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "accepts.h"
 #include "command.h"
 #include "kw/agent/steps.h"
 #include "kw/agent/task_source.h"
@@ -21,8 +22,10 @@ std::string outcome_text(const Outcome& outcome) {
         out += fmt::format("  {}={:.4g}", name, value);
       out += "\n";
     }
-    return out + fmt::format("on {} ({}), {}, {}\n", evidence.device.name, evidence.device.arch,
-                             evidence.compiler, evidence.judge_version);
+    const std::string cost = judging_text(evidence);
+    return out + (cost.empty() ? "" : cost + "\n") +
+           fmt::format("on {} ({}), {}, {}\n", evidence.device.name, evidence.device.arch,
+                       evidence.compiler, evidence.judge_version);
   };
   if (const auto* good = std::get_if<Passed>(&outcome)) {
     std::string out = "passed\n" + evidence_text(good->evidence);

@@ -12,6 +12,7 @@
 //! variant: reads_the_environment BOMB=6;; rows: 16
 //! variant: digraph_include BOMB=7;; rows: 16 49
 //! variant: macro_include BOMB=8;; rows: 16 49
+//! variant: trigraph_include BOMB=9;; rows: 16 49
 #if BOMB == 1
 #define A(x) x x x x x x x x x x
 #define B(x) A(A(A(A(x))))
@@ -35,6 +36,8 @@ __device__ char b[] = {[0 ... 4000000000] = 1};
 #elif BOMB == 8
 #define WHERE </etc/hostname>
 #include WHERE
+#elif BOMB == 9
+??=include "/etc/passwd"
 #endif
 extern "C" __global__ void k(const float* x, float* y) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;

@@ -27,6 +27,7 @@ class Battery {
 
   Checked run() {
     for (Checked (*check)(Session&) : {check_plan, check_ptx}) {
+      const Spending time(session_, "V7");
       KW_ASSIGN(auto refused, check(session_));
       if (refused) return refused;
     }
@@ -58,6 +59,7 @@ class Battery {
         KW_ASSIGN(auto touched, check(session_, plans[i], reply.trials[i]));
         if (touched) return touched;
       }
+      const Spending time(session_, check_of(plans[i]));
       KW_ASSIGN(auto verdict, each(i, reply.trials[i]));
       if (verdict) return verdict;
       repeats_equal_ = repeats_equal_ && reply.trials[i].repeats_equal;
@@ -115,6 +117,7 @@ class Battery {
     if (verdict) return verdict;
     first_ = std::move(results[0]);
     if (session_.options.full) {
+      const Spending time(session_, "V12");
       KW_ASSIGN(verdict, check_sanitizers(session_, plans));
       if (verdict) return verdict;
     }
@@ -131,6 +134,10 @@ class Battery {
                                 [&](std::size_t, const TrialResult& result) -> Checked {
                                   KW_ASSIGN(auto wrong, check_values(session_, base_, result));
                                   if (wrong) return wrong;
+                                  if (session_.asked("V14")) {
+                                    const Spending time(session_, "V14");
+                                    KW_RETURN_IF_ERROR(record_large_task(session_, result));
+                                  }
                                   return check_repeats(session_, base_, result);
                                 },
                                 nullptr));
@@ -172,6 +179,14 @@ class Battery {
                                 },
                                 nullptr));
     if (verdict) return verdict;
+    if (!session_.large && session_.asked("V14")) {
+      const Spending time(session_, "V14");
+      std::vector<TrialPlan> drawn{base_};
+      for (const TrialPlan& plan : families) {
+        if (plan.family == Family::AsDrawn) drawn.push_back(plan);
+      }
+      KW_RETURN_IF_ERROR(record_task(session_, drawn));
+    }
     return time_verdict();
   }
 
@@ -223,7 +238,9 @@ Result<RunReply> Session::run(const std::vector<TrialPlan>& plans,
   request.seed = seed_for("judge.placement", evidence.checks.size());
   const auto begun = std::chrono::steady_clock::now();
   KW_ASSIGN(RunReply reply, device.run(request, stop));
-  evidence.counters["wall.run_ms"] += milliseconds_since(begun);
+  const double spent_ms = milliseconds_since(begun);
+  evidence.counters["wall.run_ms"] += spent_ms;
+  share(plans, timing.has_value(), spent_ms / 1e3);
   // Counts add up over runs; what describes one timed run is that of the last.
   const auto describes = [](std::string_view name) {
     return name.starts_with("time.") || name == "min_sm_clock_mhz" || name == "throttle_reasons" ||
@@ -237,6 +254,25 @@ Result<RunReply> Session::run(const std::vector<TrialPlan>& plans,
     }
   }
   return reply;
+}
+
+/// One run serves several checks: its time is theirs by runs of the plan. A timed one is V6's, as its
+/// samples outweigh the trials.
+void Session::share(const std::vector<TrialPlan>& plans, bool timed, double seconds) {
+  if (timed) return spend("timing", seconds);
+  double runs = 0;
+  for (const TrialPlan& plan : plans) runs += plan.repeats;
+  for (const TrialPlan& plan : plans) spend(check_of(plan), seconds * plan.repeats / runs);
+}
+
+void Session::spend(std::string_view check, double seconds) {
+  evidence.counters[fmt::format("seconds.{}", check)] += seconds;
+}
+
+std::string_view check_of(const TrialPlan& plan) {
+  if (plan.label.starts_with("sensitivity")) return "V16";
+  if (plan.label.starts_with("as_drawn.last")) return "V4";
+  return plan.label.starts_with("as_drawn.") ? "V10" : "V11";
 }
 
 CheckRecord& Session::record(std::string check, bool passed, std::uint64_t drawn) {
@@ -270,6 +306,13 @@ class TimedOracle final : public Oracle {
     auto verdict = oracle_->judge(plan, outputs, stop);
     spent_ms_ += milliseconds_since(begun);
     return verdict;
+  }
+  Result<const std::vector<reference::Tensor>*> expected(const TrialPlan& plan,
+                                                         std::stop_token stop) override {
+    const auto begun = std::chrono::steady_clock::now();
+    auto outputs = oracle_->expected(plan, stop);
+    spent_ms_ += milliseconds_since(begun);
+    return outputs;
   }
 
  private:
@@ -322,15 +365,26 @@ Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
   evidence.device = impl_->device.identity();
   evidence.judge_version = kJudgeVersion;
   for (const std::string& check : options.without) evidence.judge_version += " without " + check;
+  const auto begun = std::chrono::steady_clock::now();
   KW_ASSIGN(CompileResult compiled,
             impl_->compiler.compile({candidate.source, impl_->device.arch(), {}}, stop));
+  evidence.counters["seconds.compile"] = milliseconds_since(begun) / 1e3;
   if (const auto* failure = std::get_if<CompileFailure>(&compiled)) {
     return Rejected{failure->kind, first_error(*failure), {{"check", "V7"}}, std::move(evidence)};
   }
   const CompiledModule& module = std::get<CompiledModule>(compiled);
   evidence.compiler = module.compiler;
   const auto deadline = std::chrono::steady_clock::now() + options.deadline;
-  const bool large = reference_cost(task) > kLargeCost && evidence.device.klass == "cuda";
+  const bool cuda = evidence.device.klass == "cuda";
+  const bool large = reference_cost(task) > kLargeCost && cuda;
+  if (!cuda && reference_cost(task) > kCpuReferenceCost) {
+    return Rejected{RejectKind::NotVerifiable,
+                    fmt::format("a task of {:.2g} multiply-adds and elements is beyond this device: "
+                                "judge it on a GPU, or a smaller variant here",
+                                reference_cost(task)),
+                    {{"check", "V10"}},
+                    std::move(evidence)};
+  }
   std::unique_ptr<Oracle> answers =
       large ? std::make_unique<FullSizeOracle>(task, impl_->reference.oracle(task, deadline))
             : make_cpu_oracle(task);

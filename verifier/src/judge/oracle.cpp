@@ -38,8 +38,9 @@ std::size_t TrialVerdict::culprit() const {
 bool mean_tells(const Task& task, const TrialPlan& plan, std::size_t index) {
   if (task.policy.contraction != PolicyClass::Ieee || plan.few_valued) return false;
   const int producer = task.graph.producer(task.graph.outputs[index]);
-  return producer < 0 || is_contraction(task.graph.nodes[static_cast<std::size_t>(producer)].op) ||
-         contraction_length(task.graph, index) <= 2048;
+  if (producer < 0 || contraction_length(task.graph, index) <= 2048) return true;
+  const std::string_view op = task.graph.nodes[static_cast<std::size_t>(producer)].op;
+  return is_contraction(op) || op.find("conv") != std::string_view::npos;
 }
 
 double contraction_length(const Graph& graph, std::size_t index) {

@@ -4,6 +4,8 @@
 #include <array>
 #include <set>
 
+#include "kw/verify/degeneracy.h"
+
 namespace kw::verify {
 namespace {
 
@@ -80,8 +82,9 @@ Roofline roofline(const Task& task, const DeviceIdentity& device) {
     if (!output && graph.producer(id) >= 0) continue;
     r.bytes += elements(value.shape) * static_cast<double>(size_of(value.dtype));
   }
+  const bool all_of_it = algebraic(graph).empty();
   for (const Node& node : graph.nodes) {
-    if (!is_contraction(node.op) || node.outputs.empty() || !needed.contains(node.outputs[0])) {
+    if (!all_of_it || !is_contraction(node.op) || node.outputs.empty() || !needed.contains(node.outputs[0])) {
       continue;
     }
     const std::size_t first = node.op.find("add") != std::string::npos ? 1 : 0;

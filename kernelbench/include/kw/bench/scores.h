@@ -21,6 +21,9 @@ enum class TaskClass {
 std::string_view to_string(TaskClass klass) noexcept;
 std::optional<TaskClass> parse_task_class(std::string_view text) noexcept;
 
+/// The class that the judge's check V14 recorded, at the shapes that were judged; Genuine without it.
+TaskClass class_of(const Outcome& outcome);
+
 /// Times of PyTorch, in milliseconds (kernelbench/python/baseline.py).
 struct Baseline {
   std::optional<double> eager_ms;          // at the task's policy

@@ -26,4 +26,9 @@ struct Degeneracy {
 /// interpreter's.
 Result<Degeneracy> degeneracy(const Task& task, std::uint64_t seed, int draws = 4);
 
+/// Why exact algebra lets a kernel do far less than the graph's operators say: a contraction whose
+/// result is only summed, or one with a diagonal or triangular operand. Empty where it does not.
+/// Legal, reported apart, and exempt from the roofline's count of operations.
+std::string algebraic(const Graph& graph);
+
 }  // namespace kw::verify

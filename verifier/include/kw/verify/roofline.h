@@ -11,7 +11,8 @@ namespace kw::verify {
 
 struct Roofline {
   double bytes = 0;       // inputs that outputs provably depend on, and outputs, once each
-  double operations = 0;  // multiply and add count apart; contractions only
+  double operations = 0;  // multiply and add count apart; contractions only; 0 where algebra may
+                          // remove them (degeneracy.h)
   double bytes_us = 0;
   double operations_us = 0;
   double floor_us() const { return bytes_us > operations_us ? bytes_us : operations_us; }
