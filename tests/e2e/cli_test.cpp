@@ -85,6 +85,26 @@ TEST_F(Cli, AnUnknownOperatorIsNamedWithItsNode) {
   EXPECT_THAT(ended.err + ended.out, HasSubstr("aten.frobnicate"));
 }
 
+TEST_F(Cli, EveryAcceptLeavesACertificateThatReplays) {
+  const Ended made = cli({"generate", kReluTask, "--device", "vm", "--json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const Json result = Json::parse(made.out)["results"][0];
+  const std::string certificate = result["certificate"];
+  EXPECT_THAT(certificate, HasSubstr("/certificates/"));
+  EXPECT_TRUE(result["judging_s"].contains("V11")) << result.dump();
+  const Ended again = cli({"verify", certificate, "--device", "vm", "--json"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  const Json replay = Json::parse(again.out)["replay"];
+  EXPECT_EQ(replay["same_verdict"], true);
+  EXPECT_EQ(replay["differences"].size(), 0u) << replay.dump();
+  const std::string elsewhere = dir / "accepts";
+  const Ended named =
+      cli({"generate", kReluTask, "--device", "vm", "--json", "--certificates", elsewhere});
+  ASSERT_EQ(named.code, 0) << named.err;
+  EXPECT_TRUE(std::filesystem::exists(std::string(Json::parse(named.out)["results"][0]["certificate"])));
+  EXPECT_FALSE(std::filesystem::is_empty(elsewhere));
+}
+
 TEST_F(Cli, VerifyJudgesAFileAndSaysNoToAWrongOne) {
   const Ended made = cli({"generate", kReluTask, "--device", "vm", "--json"});
   ASSERT_EQ(made.code, 0) << made.err;
