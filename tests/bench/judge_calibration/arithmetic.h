@@ -39,7 +39,7 @@ struct Order {
 };
 /// No chain is longer than this: a longer one has errors of lower precision on data whose terms
 /// share their low bits (docs/results/judge_calibration.md), and is measured as `OneChain`.
-inline constexpr std::size_t kLongestChain = 4096;
+inline constexpr std::size_t kLongestChain = 2048;
 
 /// Small fast generator for orders and for the last bits of functions.
 class Dice {

@@ -28,11 +28,12 @@ Result<Comparison> compare(const Value& value, const reference::Tensor& expected
   c.elements = static_cast<std::int64_t>(got.size());
   const double largest = reference::largest_finite(value.dtype);
   const double flushed = rules.atomics ? rules.k * kLeastNormal : 0;
+  const double alike = std::fmin(rules.alike, kLongestChainAlike);
   double signed_sum = 0;
   std::int64_t signed_count = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
     double bound = expected.bound_at(i);
-    if (!expected.magnitude.empty()) bound += flushed;
+    if (!expected.magnitude.empty()) bound += flushed + 0x1p-27 * alike * expected.magnitude[i];
     if (bound == reference::kInf) continue;
     ++c.judged;
     const double y = expected.value[i], x = got.value[i];
@@ -56,7 +57,7 @@ Result<Comparison> compare(const Value& value, const reference::Tensor& expected
   if (rules.test_mean && signed_count > 0) {
     const auto n = static_cast<double>(signed_count);
     c.mean_signed = signed_sum / n;
-    c.mean_allowed = 0x1p-20 + 0x1p-23 * std::sqrt(rules.k / n);
+    c.mean_allowed = 0x1p-20 + 0x1p-23 * std::sqrt(rules.k / n) + 0x1p-29 * alike;
   }
   return c;
 }

@@ -33,7 +33,13 @@ struct CompareRules {
   /// subnormals there: each of its k terms may lose 2^-126.
   bool atomics = false;
   double k = 1;  // terms
+  /// Terms of a chain that share their low bits, as coherent numbers times codes of few bits do: where one
+  /// unit of the partial sum ends among those bits they all round the same way. An honest chain then errs by
+  /// up to 2^-27 of c for each of them and is biased by 2^-29 (calibrated: judge_calibration.md). 0: none.
+  double alike = 0;
 };
+/// No honest FP32 chain of products holds more terms that are alike.
+inline constexpr double kLongestChainAlike = 4096;
 
 /// `bytes` hold the output as it lies in memory (dtype and strides of `value`).
 Result<Comparison> compare(const Value& value, const reference::Tensor& expected,

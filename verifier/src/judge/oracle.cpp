@@ -143,12 +143,16 @@ class CpuOracle : public Oracle {
   Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
                              std::stop_token stop) override {
     KW_ASSIGN(const auto* reference, expected(plan, stop));
+    const bool coded = std::ranges::any_of(
+        task_.graph.nodes, [](const Node& node) { return node.op == "kw.dequantize"; });
     TrialVerdict verdict;
     for (std::size_t i = 0; i < reference->size(); ++i) {
+      const double k = contraction_length(task_.graph, i);
       const CompareRules rules{
           .test_mean = mean_tells(task_, plan, i),
           .atomics = task_.determinism == Determinism::WithinBound,
-          .k = contraction_length(task_.graph, i)};
+          .k = k,
+          .alike = plan.family == Family::Coherent && coded ? k : 0};
       KW_ASSIGN(Comparison c,
                 compare(task_.graph.value(task_.graph.outputs[i]), (*reference)[i],
                         outputs[i].bytes, rules));

@@ -55,21 +55,26 @@ bool is_zero_points(const Graph& graph, ValueId id) {
   });
 }
 
-bool takes_variances(const Graph& graph) {
-  constexpr std::string_view kNames[] = {"norm", "aten.var", "aten.std"};
+bool has_any(const Graph& graph, std::initializer_list<std::string_view> names) {
   return std::ranges::any_of(graph.nodes, [&](const Node& node) {
-    return std::ranges::any_of(kNames, [&](std::string_view name) {
+    return std::ranges::any_of(names, [&](std::string_view name) {
       return node.op.find(name) != std::string::npos;
     });
   });
 }
+bool takes_variances(const Graph& graph) { return has_any(graph, {"norm", "aten.var", "aten.std"}); }
+bool sums_exponentials(const Graph& graph) {
+  return has_any(graph, {"softmax", "logsumexp", "cross_entropy", "attention"});
+}
 
 /// Every float input takes few values: then sums may round the same way at every step. So do those of
 /// squared deviations where a few numbers are far larger than the rest: all others lie at one distance
-/// from the mean, closer to each other than a unit of the sum.
+/// from the mean, closer to each other than a unit of the sum. And of exponentials in rows of tiny numbers,
+/// which are all but 1.
 bool few_valued(const Task& task, Family family) {
   if (family == Family::Constant) return true;
-  if (family == Family::Spiky || family == Family::RowScaled) return takes_variances(task.graph);
+  if (family == Family::Spiky) return takes_variances(task.graph);
+  if (family == Family::RowScaled) return takes_variances(task.graph) || sums_exponentials(task.graph);
   if (family != Family::AsDrawn) return false;
   bool all = true;
   for (const ValueId id : task.graph.with_role(Role::Input)) {
