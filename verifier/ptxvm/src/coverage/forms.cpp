@@ -1,22 +1,13 @@
 #include "coverage/forms.h"
 
-#include <array>
+#include <iterator>
+
+#include "coverage/families.h"
 
 namespace kw::ptxvm {
 namespace {
 
-constexpr std::string_view kInteger = "integer arithmetic", kCarry = "extended precision",
-                           kFloat = "f32 and f64 arithmetic", kHalf = "f16 and bf16 arithmetic",
-                           kCompare = "comparison and selection", kLogic = "logic and shifts",
-                           kMove = "data movement", kMemory = "loads and stores",
-                           kConvert = "conversion", kWarp = "warp operations",
-                           kControl = "control flow", kSync = "barriers and fences",
-                           kAtomic = "atomics and reductions", kAsync = "asynchronous copies",
-                           kMbarrier = "mbarrier", kMatrix = "matrix products",
-                           kBulk = "bulk and tensor copies", kCluster = "clusters",
-                           kWgmma = "wgmma and tcgen05", kTexture = "textures and surfaces",
-                           kVideo = "video instructions", kOther = "miscellaneous";
-
+// What a lane does by itself or with its warp and block; forms_memory.cpp has the rest.
 constexpr FormPattern kPatterns[] = {
     {kInteger, "add.{s16,u16,s32,u32,s64,u64}", "T1, T2, T3"},
     {kInteger, "sub.{s16,u16,s32,u32,s64,u64}", "T1, T2, T3"},
@@ -259,152 +250,14 @@ constexpr FormPattern kPatterns[] = {
     {kSync, "fence.acq_rel.cluster", "", "sm_90"},
     {kSync, "fence.proxy.alias", ""},
     {kSync, "fence.proxy.async.{,global,shared::cta}", "", "sm_90"},
-
-    {kAtomic, "atom.{global,shared}.{and,or,xor,exch}.{b32,b64}", "T1, [%d8], T2"},
-    {kAtomic, "atom.{global,shared}.cas.{b16,b32,b64}", "T1, [%d8], T2, T3"},
-    {kAtomic, "atom.{global,shared}.exch.b128", "%q1, [%d8], %q2", "sm_90"},
-    {kAtomic, "atom.{global,shared}.cas.b128", "%q1, [%d8], %q2, %q3", "sm_90"},
-    {kAtomic, "atom.{global,shared}.add.{u32,s32,u64,f32,f64}", "T1, [%d8], T2"},
-    {kAtomic, "atom.{global,shared}.{inc,dec}.u32", "T1, [%d8], T2"},
-    {kAtomic, "atom.{global,shared}.{min,max}.{u32,s32,u64,s64}", "T1, [%d8], T2"},
-    {kAtomic, "atom.{global,shared}.add.noftz.{f16,f16x2}", "T1, [%d8], T2"},
-    {kAtomic, "atom.{global,shared}.add.noftz.{bf16,bf16x2}", "T1, [%d8], T2", "sm_90"},
-    {kAtomic, "atom.{add,min,max}.u32", "T1, [%d9], T2"},
-    {kAtomic, "atom.exch.b32", "T1, [%d9], T2"},
-    {kAtomic, "atom.{relaxed,acquire,release,acq_rel}.{cta,gpu,sys}.global.add.u32",
-     "T1, [%d8], T2"},
-    {kAtomic, "atom.global.v2.{f32}.add", "{%f1, %f2}, [%d8], {%f3, %f4}", "sm_90"},
-    {kAtomic, "red.{global,shared}.{and,or,xor}.{b32,b64}", "[%d8], T2"},
-    {kAtomic, "red.{global,shared}.add.{u32,s32,u64,f32,f64}", "[%d8], T2"},
-    {kAtomic, "red.{global,shared}.{inc,dec}.u32", "[%d8], T2"},
-    {kAtomic, "red.{global,shared}.{min,max}.{u32,s32,u64,s64}", "[%d8], T2"},
-    {kAtomic, "red.{global,shared}.add.noftz.{f16,f16x2}", "[%d8], T2"},
-    {kAtomic, "red.{global,shared}.add.noftz.{bf16,bf16x2}", "[%d8], T2", "sm_90"},
-    {kAtomic, "red.global.v2.f32.add", "[%d8], {%f1, %f2}", "sm_90"},
-    {kAtomic, "red.global.v4.f32.add", "[%d8], {%f1, %f2, %f3, %f4}", "sm_90"},
-
-    {kAsync, "cp.async.ca.shared.global.{,L2::64B,L2::128B,L2::256B}", "[%r8], [%d8], 4", "sm_80"},
-    {kAsync, "cp.async.ca.shared.global", "[%r8], [%d8], <8|16>", "sm_80",
-     "cp.async.ca of 8 and 16 bytes"},
-    {kAsync, "cp.async.ca.shared.global", "[%r8], [%d8], 16, %r1", "sm_80",
-     "cp.async with a source size"},
-    {kAsync, "cp.async.ca.shared.global", "[%r8], [%d8], 16, %p1", "sm_80",
-     "cp.async with ignore-src"},
-    {kAsync, "cp.async.cg.shared.global.{,L2::64B,L2::128B,L2::256B}", "[%r8], [%d8], 16", "sm_80"},
-    {kAsync, "cp.async.cg.shared.global.L2::cache_hint", "[%r8], [%d8], 16, %d1", "sm_80"},
-    {kAsync, "cp.async.{commit_group,wait_all}", "", "sm_80"},
-    {kAsync, "cp.async.wait_group", "1", "sm_80"},
-    {kAsync, "cp.async.mbarrier.arrive.{,noinc.}{,shared.}b64", "[%d7]", "sm_80"},
-
-    {kMbarrier, "mbarrier.init.{,shared.}b64", "[%d7], %r1", "sm_80"},
-    {kMbarrier, "mbarrier.inval.{,shared.}b64", "[%d7]", "sm_80"},
-    {kMbarrier, "mbarrier.arrive.{,shared.}b64", "%d1, [%d7]", "sm_80"},
-    {kMbarrier, "mbarrier.arrive.noComplete.{,shared.}b64", "%d1, [%d7], 1", "sm_80"},
-    {kMbarrier, "mbarrier.arrive_drop.{,shared.}b64", "%d1, [%d7]", "sm_80"},
-    {kMbarrier, "mbarrier.test_wait.{,shared.}b64", "%p1, [%d7], %d1", "sm_80"},
-    {kMbarrier, "mbarrier.test_wait.parity.{,shared.}b64", "%p1, [%d7], %r1", "sm_80"},
-    {kMbarrier, "mbarrier.pending_count.b64", "%r1, %d1", "sm_80"},
-    {kMbarrier, "mbarrier.try_wait.{,shared.}b64", "%p1, [%d7], %d1", "sm_90"},
-    {kMbarrier, "mbarrier.try_wait.parity.{,shared.}b64", "%p1, [%d7], %r1", "sm_90"},
-    {kMbarrier, "mbarrier.arrive.expect_tx.{,shared.}b64", "%d1, [%d7], %r1", "sm_90"},
-    {kMbarrier, "mbarrier.expect_tx.relaxed.cta.{,shared.}b64", "[%d7], %r1", "sm_90"},
-
-    {kMatrix, "ldmatrix.sync.aligned.m8n8.x1.{,trans.}shared.b16", "{%r1}, [%r8]"},
-    {kMatrix, "ldmatrix.sync.aligned.m8n8.x2.{,trans.}shared.b16", "{%r1, %r2}, [%r8]"},
-    {kMatrix, "ldmatrix.sync.aligned.m8n8.x4.{,trans.}shared.b16", "{%r1, %r2, %r3, %r4}, [%r8]"},
-    {kMatrix, "stmatrix.sync.aligned.m8n8.x1.{,trans.}shared.b16", "[%r8], {%r1}", "sm_90"},
-    {kMatrix, "stmatrix.sync.aligned.m8n8.x4.{,trans.}shared.b16", "[%r8], {%r1, %r2, %r3, %r4}",
-     "sm_90"},
-    {kMatrix, "movmatrix.sync.aligned.m8n8.trans.b16", "%r1, %r2"},
-    {kMatrix, "mma.sync.aligned.m16n8k8.row.col.{f32.f16.f16.f32,f16.f16.f16.f16}", "MMA"},
-    {kMatrix, "mma.sync.aligned.m16n8k16.row.col.{f32.f16.f16.f32,f16.f16.f16.f16}", "MMA",
-     "sm_80"},
-    {kMatrix, "mma.sync.aligned.{m16n8k8,m16n8k16}.row.col.f32.bf16.bf16.f32", "MMA", "sm_80"},
-    {kMatrix, "mma.sync.aligned.{m16n8k4,m16n8k8}.row.col.f32.tf32.tf32.f32", "MMA", "sm_80"},
-    {kMatrix, "mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64", "MMA", "sm_80"},
-    {kMatrix, "mma.sync.aligned.{m16n8k4,m16n8k8,m16n8k16}.row.col.f64.f64.f64.f64", "MMA",
-     "sm_90"},
-    {kMatrix, "mma.sync.aligned.m8n8k16.row.col.{,satfinite.}s32.{s8,u8}.{s8,u8}.s32", "MMA"},
-    {kMatrix, "mma.sync.aligned.{m16n8k16,m16n8k32}.row.col.{,satfinite.}s32.{s8,u8}.{s8,u8}.s32",
-     "MMA", "sm_80"},
-    {kMatrix, "mma.sync.aligned.m16n8k32.row.col.f32.{e4m3,e5m2}.{e4m3,e5m2}.f32", "MMA", "sm_89"},
-    {kMatrix, "mma.sync.aligned.m16n8k32.row.col.f16.{e4m3,e5m2}.{e4m3,e5m2}.f16", "MMA", "sm_120"},
-    {kMatrix, "mma.sync.aligned.m16n8k16.row.col.f32.{e4m3,e5m2}.{e4m3,e5m2}.f32", "MMA", "sm_120"},
-    {kMatrix, "mma.sync.aligned.m16n8k16.row.col.f16.{e4m3,e5m2}.{e4m3,e5m2}.f16", "MMA", "sm_120"},
-    {kMatrix, "mma.sync.aligned.m8n8k32.row.col.s32.{s4,u4}.{s4,u4}.s32", "MMA"},
-    {kMatrix, "mma.sync.aligned.m16n8k64.row.col.s32.{s4,u4}.{s4,u4}.s32", "MMA", "sm_80"},
-    {kMatrix, "mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.{xor,and}.popc", "MMA", "sm_80"},
-    {kMatrix, "mma.sp.sync.aligned.m16n8k32.row.col.f32.f16.f16.f32",
-     "{%f1, %f2, %f3, %f4}, {%r1, %r2, %r3, %r4}, {%r1, %r2, %r3, %r4}, {%f1, %f2, %f3, %f4}, "
-     "%r5, 0x0",
-     "sm_80"},
-    {kMatrix, "wmma.load.a.sync.aligned.row.m16n16k16.{,global.,shared.}f16",
-     "{%r1, %r2, %r3, %r4, %r5, %r6, %r7, %r1}, [%d8], 16"},
-    {kMatrix, "wmma.load.c.sync.aligned.row.m16n16k16.f32",
-     "{%f1, %f2, %f3, %f4, %f5, %f6, %f7, %f8}, [%d9], 16"},
-    {kMatrix, "wmma.store.d.sync.aligned.row.m16n16k16.f32",
-     "[%d9], {%f1, %f2, %f3, %f4, %f5, %f6, %f7, %f8}, 16"},
-    {kMatrix, "wmma.mma.sync.aligned.row.col.m16n16k16.f32.f32",
-     "{%f1, %f2, %f3, %f4, %f5, %f6, %f7, %f8}, {%r1, %r2, %r3, %r4, %r5, %r6, %r7, %r1}, "
-     "{%r1, %r2, %r3, %r4, %r5, %r6, %r7, %r1}, {%f1, %f2, %f3, %f4, %f5, %f6, %f7, %f8}"},
-
-    {kBulk, "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes",
-     "[%r8], [%d8], 16, [%r7]", "sm_90"},
-    {kBulk, "cp.async.bulk.global.shared::cta.bulk_group", "[%d8], [%r8], 16", "sm_90"},
-    {kBulk, "cp.async.bulk.commit_group", "", "sm_90"},
-    {kBulk, "cp.async.bulk.wait_group.{,read}", "0", "sm_90"},
-    {kBulk, "cp.reduce.async.bulk.global.shared::cta.bulk_group.add.u32", "[%d8], [%r8], 16",
-     "sm_90"},
-    {kBulk, "cp.async.bulk.prefetch.L2.global", "[%d8], 16", "sm_90"},
-    {kBulk, "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes",
-     "[%r8], [%d8, {%r1, %r2}], [%r7]", "sm_90"},
-    {kBulk, "cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group",
-     "[%d8, {%r1, %r2}], [%r8]", "sm_90"},
-    {kBulk, "prefetch.tensormap", "[%d9]", "sm_90"},
-
-    {kCluster, "barrier.cluster.{arrive,wait}.{,aligned}", "", "sm_90"},
-    {kCluster, "mapa.shared::cluster.u32", "%r1, %r8, %r2", "sm_90"},
-    {kCluster, "mapa.u64", "%d1, %d9, %r2", "sm_90"},
-    {kCluster, "getctarank.u64", "%r1, %d9", "sm_90"},
-    {kCluster, "ld.shared::cluster.u32", "%r1, [%r8]", "sm_90"},
-    {kCluster, "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.u32",
-     "[%r8], %r1, [%r7]", "sm_90"},
-    {kCluster, "multimem.red.relaxed.sys.global.add.u32", "[%d8], %r1", "sm_90"},
-
-    {kWgmma, "wgmma.fence.sync.aligned", "", "sm_90a"},
-    {kWgmma, "wgmma.commit_group.sync.aligned", "", "sm_90a"},
-    {kWgmma, "wgmma.wait_group.sync.aligned", "0", "sm_90a"},
-    {kWgmma, "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16",
-     "{%f1, %f2, %f3, %f4}, %d1, %d2, 1, 1, 1, 0, 0", "sm_90a"},
-    {kWgmma, "tcgen05.alloc.cta_group::1.sync.aligned.shared::cta.b32", "[%r8], 32", "sm_100a"},
-    {kWgmma, "tcgen05.commit.cta_group::1.mbarrier::arrive::one.b64", "[%d7]", "sm_100a"},
-
-    {kTexture, "tex.2d.v4.f32.f32", "{%f1, %f2, %f3, %f4}, [texture, {%f5, %f6}]"},
-    {kTexture, "tld4.r.2d.v4.f32.f32", "{%f1, %f2, %f3, %f4}, [texture, {%f5, %f6}]"},
-    {kTexture, "txq.width.b32", "%r1, [texture]"},
-    {kTexture, "suld.b.2d.b32.trap", "{%r1}, [surface, {%r2, %r3}]"},
-    {kTexture, "sust.b.2d.b32.trap", "[surface, {%r2, %r3}], {%r1}"},
-
-    {kVideo, "{vadd,vsub,vabsdiff,vmin,vmax}.s32.s32.s32", "%r1, %r2, %r3"},
-    {kVideo, "{vshl,vshr}.u32.u32.u32.clamp", "%r1, %r2, %r3"},
-    {kVideo, "vmad.s32.s32.s32", "%r1, %r2, %r3, %r4"},
-    {kVideo, "vset.s32.s32.lt", "%r1, %r2, %r3"},
-    {kVideo, "{vadd2,vsub2,vavrg2,vabsdiff2,vmin2,vmax2}.s32.s32.s32", "%r1, %r2, %r3, %r4"},
-    {kVideo, "{vadd4,vsub4,vavrg4,vabsdiff4,vmin4,vmax4}.s32.s32.s32", "%r1, %r2, %r3, %r4"},
-
-    {kOther, "trap", ""},
-    {kOther, "brkpt", ""},
-    {kOther, "nanosleep.u32", "100"},
-    {kOther, "pmevent", "1"},
-    {kOther, "griddepcontrol.{launch_dependents,wait}", "", "sm_90"},
-    {kOther, "setmaxnreg.{inc,dec}.sync.aligned.u32", "64", "sm_90a"},
-    {kOther, "stacksave.u64", "%d1"},
-    {kOther, "stackrestore.u64", "%d1"},
-    {kOther, "alloca.u64", "%d1, %d2"},
 };
 
 }  // namespace
 
-std::span<const FormPattern> form_patterns() noexcept { return kPatterns; }
+std::vector<FormPattern> form_patterns() {
+  std::vector<FormPattern> out(std::begin(kPatterns), std::end(kPatterns));
+  append_memory_and_matrix_patterns(out);
+  return out;
+}
 
 }  // namespace kw::ptxvm

@@ -1,8 +1,8 @@
 #pragma once
 // The instruction set as a table of patterns.
 
-#include <span>
 #include <string_view>
+#include <vector>
 
 namespace kw::ptxvm {
 
@@ -20,6 +20,7 @@ struct FormPattern {
   std::string_view shown = {};        // in tables, where the opcode does not say it all
 };
 
-std::span<const FormPattern> form_patterns() noexcept;
+std::vector<FormPattern> form_patterns();
+void append_memory_and_matrix_patterns(std::vector<FormPattern>& out);
 
 }  // namespace kw::ptxvm

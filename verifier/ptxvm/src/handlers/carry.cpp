@@ -35,7 +35,8 @@ const Ins* add(Warp& w, const Ins* ins) {
   }
   return ins + 1;
 }
-// Borrow is kept as the flag itself.
+// a + ~b + 1: the flag is the carry, set where nothing is borrowed. Compilers add it back (addc of
+// zeros after subc.cc), so that it shows.
 template <class T, bool In, bool Out>
 const Ins* sub(Warp& w, const Ins* ins) {
   const T* a = reg<const T>(w, ins->a);
@@ -44,10 +45,10 @@ const Ins* sub(Warp& w, const Ins* ins) {
   for (unsigned l = 0; l < kLanes; ++l) {
     if ((w.mask >> l & 1) == 0) continue;
     using W = typename Twice<T>::type;
-    const W difference = static_cast<W>(static_cast<W>(a[l]) - b[l] - (In ? w.carry >> l & 1 : 0u));
-    d[l] = static_cast<T>(difference);
-    if (Out)
-      w.carry = (w.carry & ~(1u << l)) | static_cast<u32>(difference >> (8 * sizeof(T)) & 1) << l;
+    const T inverted = static_cast<T>(~b[l]);
+    const W sum = static_cast<W>(static_cast<W>(a[l]) + inverted + (In ? w.carry >> l & 1 : 1u));
+    d[l] = static_cast<T>(sum);
+    if (Out) w.carry = (w.carry & ~(1u << l)) | static_cast<u32>(sum >> (8 * sizeof(T)) & 1) << l;
   }
   return ins + 1;
 }

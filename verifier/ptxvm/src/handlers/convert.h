@@ -112,6 +112,7 @@ F to_integral(F x) {
         return __builtin_ceilf(x);
     }
   } else {
+    if (x != x) return x + x;  // quiet, with its payload
     switch (round) {
       case Round::Nearest:
         return __builtin_rint(x);
