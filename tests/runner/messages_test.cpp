@@ -20,6 +20,7 @@ RunnerRequest sample_request() {
   fill.spec.dtype = DType::BF16;
   fill.spec.elements = 40;
   fill.spec.family = Family::Spiky;
+  fill.spec.zero_points = fill.spec.coarse = true;
   fill.spec.steps = {{DrawStep::Op::Uniform, -1, 2}, {DrawStep::Op::Mul, 3, 0}};
   trial.fills = {fill};
   request.trials = {trial};
@@ -36,6 +37,8 @@ TEST(Messages, ARequestComesBackAsItWas) {
   ASSERT_EQ(back.trials.size(), 1u);
   EXPECT_EQ(back.trials[0].fills[0].spec.family, Family::Spiky);
   EXPECT_EQ(back.trials[0].fills[0].spec.steps, sample_request().trials[0].fills[0].spec.steps);
+  EXPECT_TRUE(back.trials[0].fills[0].spec.zero_points);
+  EXPECT_TRUE(back.trials[0].fills[0].spec.coarse);
   EXPECT_EQ(back.given_offsets[0][0], 128);
   EXPECT_EQ(back.timing->samples, 7);
   EXPECT_EQ(encode(back), bytes);

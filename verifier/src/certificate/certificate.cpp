@@ -109,15 +109,18 @@ Replay compare(const Certificate& certificate, const Outcome& again) {
   if (const auto* bad = std::get_if<Rejected>(&again)) {
     replay.differences.push_back(fmt::format("rejected, {}: {}", to_string(bad->kind), bad->reason));
   }
-  std::map<std::string, const CheckRecord*> by_name;
-  for (const CheckRecord& check : now.checks) by_name[check.check] = &check;
+  // A check that ran several times is held against itself in turn.
+  std::multimap<std::string, const CheckRecord*> by_name;
+  for (const CheckRecord& check : now.checks) by_name.emplace(check.check, &check);
   for (const CheckRecord& check : was.checks) {
     const auto found = by_name.find(check.check);
     if (found == by_name.end()) {
       replay.differences.push_back(check.check + ": did not run");
       continue;
     }
-    std::string text = difference(check, *found->second);
+    const CheckRecord& then = *found->second;
+    by_name.erase(found);
+    std::string text = difference(check, then);
     if (text.empty()) {
       ++replay.checks_agree;
     } else {

@@ -15,7 +15,7 @@ void put_fill(Writer& w, const BufferFill& fill) {
       .put(spec.row)
       .put(spec.rows)
       .put(spec.seed);
-  w.put(spec.stream).put(spec.family);
+  w.put(spec.stream).put(spec.family).put(spec.zero_points).put(spec.coarse);
   w.list(spec.steps, [](Writer& out, const DrawStep& step) {
     out.put(step.op).put(step.a).put(step.b);
   });  // data travels as bytes
@@ -33,6 +33,8 @@ Result<BufferFill> get_fill(Reader& r) {
   spec.seed = r.get<std::uint64_t>();
   spec.stream = r.get<std::uint64_t>();
   spec.family = r.choice(Family::Constant);
+  spec.zero_points = r.flag();
+  spec.coarse = r.flag();
   for (std::size_t n = r.count(); n > 0 && r.ok(); --n) {
     DrawStep step;
     step.op = r.choice(DrawStep::Op::Values);
