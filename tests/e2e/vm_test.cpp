@@ -56,7 +56,7 @@ __global__ void diverges(const int* in, int* out) {
   __syncwarp();
 }
 __global__ void exponentials(const float* x, float* y) { y[threadIdx.x] = __expf(x[threadIdx.x]); }
-__global__ void nothing() {}
+__global__ void idle() {}
 __global__ void conflicts(float* y) {
   __shared__ float tile[32 * 32];
   tile[threadIdx.x * 32] = 1;
@@ -190,7 +190,7 @@ TEST_F(Vm, ATraceListsOneWarpsInstructionsWithTheirLanes) {
   // Of the last warp, elements 96 to 99 are left.
   for (const char* part : {"ld.global.f32", "0000000f", "st.global.f32"})
     EXPECT_THAT(ended.out, HasSubstr(part));
-  EXPECT_EQ(vm("nothing", "1", "32", {}, {"--trace", "1:0"}).code, 2) << "no such block";
+  EXPECT_EQ(vm("idle", "1", "32", {}, {"--trace", "1:0"}).code, 2) << "no such block";
 }
 
 TEST_F(Vm, PerturbedApproximationsShowHowMuchDependsOnThem) {
@@ -209,7 +209,7 @@ TEST_F(Vm, PerturbedApproximationsShowHowMuchDependsOnThem) {
 }
 
 TEST_F(Vm, AGridWithoutEndMeetsTheLaunchBudget) {
-  const Ended ended = vm("nothing", "2147483647", "32", {}, {"--launch-budget", "1000000"});
+  const Ended ended = vm("idle", "2147483647", "32", {}, {"--launch-budget", "1000000"});
   EXPECT_EQ(ended.code, 1) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("watchdog"));
   EXPECT_THAT(ended.out, HasSubstr("2147483647 blocks of the launch"));
