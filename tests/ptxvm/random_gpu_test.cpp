@@ -4,6 +4,10 @@
 //   KW_RANDOM_JSON=FILE    summary                KW_RANDOM_WORKERS=N processes (one per CPU, at
 //   most 16)               KW_RANDOM_DUMP=DIR     PTX of the programs that differ or fail
 //   KW_RANDOM_SECONDS=N    no batch starts later than that (all run)
+//   KW_RANDOM_LEVEL=N      the driver's compiler optimises at level 0 to 4 (4)
+//   KW_RANDOM_CUTS=1       program first + n is the first n + 1 statements of the first seed's:
+//   which
+//                          statement a program fails with that does not end
 //   KW_RANDOM_PATIENCE=N   seconds after which a silent worker is ended, its program failed (20)
 //
 // Worker processes share the programs, so that a fault or an endless kernel on the device costs one
@@ -37,6 +41,12 @@ std::uint64_t setting(const char* name, std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+random::Program program_of(std::uint64_t n) {
+  const std::uint64_t first = setting("KW_RANDOM_FIRST", 0);
+  return setting("KW_RANDOM_CUTS", 0) != 0 ? random::generate(first, n - first + 1)
+                                           : random::generate(n);
+}
+
 // One worker: lines "ok", "difference SEED TEXT", "compiler SEED TEXT", "failed SEED TEXT" and "at
 // SEED TEXT" (what it does now).
 class Comparison {
@@ -54,41 +64,46 @@ class Comparison {
     std::vector<random::Program> programs;
     std::string text = random::header();
     for (std::uint64_t seed = first; seed < end; ++seed) {
-      programs.push_back(random::generate(seed));
+      programs.push_back(program_of(seed));
       text += programs.back().text;
     }
-    at(end - first > 1 ? "all together: compiling" : "compiling", first);
+    number_ = first;
+    at(end - first > 1 ? "all together: compiling" : "compiling");
     const auto module = load(text);
     void* device_module = nullptr;
     if (!module) return failed(first, module.error().message);
-    if (const int rc = driver_.load(&device_module, text.c_str()); rc != 0)
+    const auto level = static_cast<unsigned>(setting("KW_RANDOM_LEVEL", 4));
+    if (const int rc = driver_.load_at_level(&device_module, text.c_str(), level); rc != 0)
       return failed(first, "the driver refuses the module: error " + std::to_string(rc));
     for (const random::Program& p : programs) {
       const std::string where = compare(**module, device_module, p);
       if (where.empty()) {
         std::fputs("ok\n", out_);
       } else if (where[0] == '!') {
-        failed(p.seed, where.substr(1));
+        failed(number_, where.substr(1));
+      } else if (number_ != p.seed) {  // already cut
+        failed(number_, where);
       } else {
         reduce(p.seed, where);
       }
+      ++number_;
     }
     driver_.unload(device_module);
   }
 
  private:
-  void at(const char* what, std::uint64_t seed) {
-    std::fprintf(out_, "at %llu %s\n", static_cast<unsigned long long>(seed), what);
+  void at(const char* what) {
+    std::fprintf(out_, "at %llu %s\n", static_cast<unsigned long long>(number_), what);
     std::fflush(out_);
   }
 
   // "", where the results differ, or "!" and why there is nothing to compare.
   std::string compare(const ptxvm::Program& module, void* device_module, const random::Program& p) {
-    at("virtual machine", p.seed);
+    at("virtual machine");
     random::Buffers vm = random::buffers(p), device = vm;
     const std::string trouble = random::run_on_vm(module, p, vm, {});
     if (!trouble.empty()) return "!" + trouble;
-    at("device", p.seed);
+    at("device");
     std::uint32_t n = p.n;
     void* arguments[] = {&in_, &result_, &sums_, &n};
     void* function = nullptr;
@@ -101,7 +116,7 @@ class Comparison {
     if (rc == 0) rc = driver_.download(device.out.data(), result_, device.out.size());
     if (rc == 0) rc = driver_.download(device.sums.data(), sums_, device.sums.size());
     if (rc != 0) {  // the context is lost
-      at(("device, error " + std::to_string(rc)).c_str(), p.seed);
+      at(("device, error " + std::to_string(rc)).c_str());
       _exit(4);
     }
     return random::difference(vm, device);
@@ -163,6 +178,7 @@ class Comparison {
   }
 
   std::FILE* out_;
+  std::uint64_t number_ = 0;  // of the program at hand
   Driver driver_;
   Driver::Address in_ = 0, result_ = 0, sums_ = 0;
 };
@@ -177,7 +193,7 @@ Outcome compare_all(std::uint64_t first, std::uint64_t count) {
   PoolSettings settings;
   settings.workers = std::max<std::uint64_t>(
       1, setting("KW_RANDOM_WORKERS", std::min(16u, std::thread::hardware_concurrency())));
-  settings.batch = kBatch;
+  settings.batch = setting("KW_RANDOM_CUTS", 0) != 0 ? 1 : kBatch;
   settings.limit_s = static_cast<double>(setting("KW_RANDOM_SECONDS", 1'000'000));
   settings.patience_s = static_cast<double>(setting("KW_RANDOM_PATIENCE", 20));
   PoolHandlers handlers;
@@ -259,7 +275,7 @@ TEST(PtxVmGpu, RandomProgramsGiveTheResultsOfTheDevice) {
       for (const std::string& line : *list) {
         const std::uint64_t seed = std::stoull(line);
         std::ofstream(folder + std::string("/") + std::to_string(seed) + ".ptx")
-            << random::header() << random::generate(seed).text;
+            << random::header() << program_of(seed).text;
       }
     }
   }
