@@ -89,7 +89,7 @@ TEST_F(Cli, EveryAcceptLeavesACertificateThatReplays) {
   const Ended made = cli({"generate", kReluTask, "--device", "vm", "--json"});
   ASSERT_EQ(made.code, 0) << made.err;
   const Json result = Json::parse(made.out)["results"][0];
-  const std::string certificate = result["certificate"];
+  const std::string certificate = result["certificate"].get<std::string>();
   EXPECT_THAT(certificate, HasSubstr("/certificates/"));
   EXPECT_TRUE(result["judging_s"].contains("V11")) << result.dump();
   const Ended again = cli({"verify", certificate, "--device", "vm", "--json"});
