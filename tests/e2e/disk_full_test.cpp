@@ -49,7 +49,7 @@ job full "$3" "$4"
 echo $? > show.code
 mount -o remount,size=64m disk
 job space "$3" "$4"
-cp disk/* .
+cp -r disk/* .
 )";
   const std::string command = "unshare --user --map-root-user --mount sh " +
                               (dir / "script").string() + " " + dir.path().string() + " " +

@@ -143,7 +143,8 @@ TEST(Endpoint, TheKeyIsSentAndLeftNowhere) {
   ASSERT_EQ(endpoint.log().size(), 1u);
   EXPECT_EQ(endpoint.log()[0].authorization, "Bearer " + key);
   EXPECT_THAT(ended.out + ended.err, Not(HasSubstr(key)));
-  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir.path())) {
+    if (!entry.is_regular_file()) continue;
     std::FILE* file = std::fopen(entry.path().c_str(), "rb");
     std::string bytes(static_cast<std::size_t>(std::filesystem::file_size(entry.path())), '\0');
     bytes.resize(std::fread(bytes.data(), 1, bytes.size(), file));
