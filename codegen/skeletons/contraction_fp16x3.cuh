@@ -55,6 +55,47 @@ struct Fp16x3Problem {
   int slices_per_split;      // of k, for each blockIdx.y
 };
 
+// Adds, in FP32 from the operands themselves, the products of k in [k0, k1) to block (bi, bg) of a
+// warp's sums: this lane's eight columns from `column` on, of `row` where `low`, of row + 8 where
+// `high`.
+template <int MI, int NJ, class A, class B>
+__device__ __forceinline__ void add_block(float (&acc)[MI][NJ][4], int bi, int bg, const A& a,
+                                          int a_batch, int row, int rows, const B& b, int b_batch,
+                                          int column, int columns, int k0, int k1, bool low,
+                                          bool high) {
+  float sum[4][4];
+#pragma unroll
+  for (int j = 0; j < 4; ++j) sum[j][0] = sum[j][1] = sum[j][2] = sum[j][3] = 0.f;
+#pragma unroll 1
+  for (int k = k0; k < k1; ++k) {
+    const float x = row < rows ? a.at(a_batch, row, k) : 0.f;
+    const float y = row + 8 < rows ? a.at(a_batch, row + 8, k) : 0.f;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const int c = column + j * 8;
+      const float u = c < columns ? b.at(b_batch, c, k) : 0.f;
+      const float v = c + 1 < columns ? b.at(b_batch, c + 1, k) : 0.f;
+      sum[j][0] = fmaf(x, u, sum[j][0]);
+      sum[j][1] = fmaf(x, v, sum[j][1]);
+      sum[j][2] = fmaf(y, u, sum[j][2]);
+      sum[j][3] = fmaf(y, v, sum[j][3]);
+    }
+  }
+  // The block's accumulators are found by comparison: registers cannot be indexed.
+#pragma unroll
+  for (int i = 0; i < MI; ++i) {
+#pragma unroll
+    for (int g = 0; g < NJ / 4; ++g) {
+      if (i != bi || g != bg) continue;
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        if (low) acc[i][g * 4 + j][0] += sum[j][0], acc[i][g * 4 + j][1] += sum[j][1];
+        if (high) acc[i][g * 4 + j][2] += sum[j][2], acc[i][g * 4 + j][3] += sum[j][3];
+      }
+    }
+  }
+}
+
 // Adds the products of wide granules to one warp's accumulators: blocks of 16 rows x 32 columns
 // where the rows or the columns are flagged in a slice of k; of these, the elements whose row or
 // column group has scale 0.
@@ -89,40 +130,10 @@ __device__ __forceinline__ void add_wide(float (&acc)[MI][NJ][4], const Fp16x3Pr
         const bool wide_columns = (here >> (16 + bg)) & 1u;
         if (!wide_columns && !((here >> bi) & 1u)) continue;
         const int row = m0 + bi * 16 + lane / 4, column = n0 + bg * 32 + (lane & 3) * 2;
-        float sum[4][4];
-#pragma unroll
-        for (int j = 0; j < 4; ++j) sum[j][0] = sum[j][1] = sum[j][2] = sum[j][3] = 0.f;
-        const int k1 = min(p.a.k, (slice + 1) * kSlice);
-#pragma unroll 1
-        for (int k = slice * kSlice; k < k1; ++k) {
-          const float x = row < p.a.rows ? a.at(a_batch, row, k) : 0.f;
-          const float y = row + 8 < p.a.rows ? a.at(a_batch, row + 8, k) : 0.f;
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-            const int c = column + j * 8;
-            const float u = c < p.b.rows ? b.at(b_batch, c, k) : 0.f;
-            const float v = c + 1 < p.b.rows ? b.at(b_batch, c + 1, k) : 0.f;
-            sum[j][0] = fmaf(x, u, sum[j][0]);
-            sum[j][1] = fmaf(x, v, sum[j][1]);
-            sum[j][2] = fmaf(y, u, sum[j][2]);
-            sum[j][3] = fmaf(y, v, sum[j][3]);
-          }
-        }
-        const bool add_low = wide_columns || a_scales[row] == 0.f;
-        const bool add_high = wide_columns || a_scales[row + 8] == 0.f;
-        // The block's accumulators are found by comparison: registers cannot be indexed.
-#pragma unroll
-        for (int i = 0; i < MI; ++i) {
-#pragma unroll
-          for (int g = 0; g < kGroups; ++g) {
-            if (i != bi || g != bg) continue;
-#pragma unroll
-            for (int j = 0; j < 4; ++j) {
-              if (add_low) acc[i][g * 4 + j][0] += sum[j][0], acc[i][g * 4 + j][1] += sum[j][1];
-              if (add_high) acc[i][g * 4 + j][2] += sum[j][2], acc[i][g * 4 + j][3] += sum[j][3];
-            }
-          }
-        }
+        const bool low = wide_columns || a_scales[row] == 0.f;
+        const bool high = wide_columns || a_scales[row + 8] == 0.f;
+        add_block(acc, bi, bg, a, a_batch, row, p.a.rows, b, b_batch, column, p.b.rows,
+                  slice * kSlice, min(p.a.k, (slice + 1) * kSlice), low, high);
       }
     }
   }

@@ -103,37 +103,8 @@ __device__ __forceinline__ void add_wide_runs(float (&acc)[MI][NJ][4], const Ima
       const bool add_high =
           wide_columns || a_scales[lines(batch, min(row + 8, p.rows - 1), tap)] == 0.f;
       if (!__any_sync(~0u, add_low || add_high)) continue;
-      float sum[4][4];
-#pragma unroll
-      for (int j = 0; j < 4; ++j) sum[j][0] = sum[j][1] = sum[j][2] = sum[j][3] = 0.f;
-#pragma unroll 1
-      for (int k = k0; k < k0 + kRun; ++k) {
-        const float x = row < p.rows ? a.at(a_batch, row, k) : 0.f;
-        const float y = row + 8 < p.rows ? a.at(a_batch, row + 8, k) : 0.f;
-#pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          const int c = column + j * 8;
-          const float u = c < p.b.rows ? b.at(b_batch, c, k) : 0.f;
-          const float v = c + 1 < p.b.rows ? b.at(b_batch, c + 1, k) : 0.f;
-          sum[j][0] = fmaf(x, u, sum[j][0]);
-          sum[j][1] = fmaf(x, v, sum[j][1]);
-          sum[j][2] = fmaf(y, u, sum[j][2]);
-          sum[j][3] = fmaf(y, v, sum[j][3]);
-        }
-      }
-      // The block's accumulators are found by comparison: registers cannot be indexed.
-#pragma unroll
-      for (int i = 0; i < MI; ++i) {
-#pragma unroll
-        for (int g = 0; g < kGroups; ++g) {
-          if (i != bi || g != bg) continue;
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-            if (add_low) acc[i][g * 4 + j][0] += sum[j][0], acc[i][g * 4 + j][1] += sum[j][1];
-            if (add_high) acc[i][g * 4 + j][2] += sum[j][2], acc[i][g * 4 + j][3] += sum[j][3];
-          }
-        }
-      }
+      add_block(acc, bi, bg, a, a_batch, row, p.rows, b, b_batch, column, p.b.rows, k0, k0 + kRun,
+                add_low, add_high);
     }
   }
 }

@@ -113,14 +113,13 @@ def build(path):
 def build_all(waiting, options, deadline):
     def one(problem):
         if deadline and time.monotonic() > deadline:
-            return problem, 0, None
-        start = time.monotonic()
+            return problem, None
         command = again(options, "build")
         command[command.index(options.run)] = problem[2]
-        return problem, time.monotonic() - start, subprocess.run(command, capture_output=True, text=True)
+        return problem, subprocess.run(command, capture_output=True, text=True)
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for count, (problem, _, ran) in enumerate(pool.map(one, waiting), 1):
+        for count, (problem, ran) in enumerate(pool.map(one, waiting), 1):
             if ran is not None and ran.returncode != 0:
                 print(f"{key_of(problem)} does not compile:\n{ran.stderr[-1500:]}", file=sys.stderr)
             if count % 10 == 0 or count == len(waiting):
