@@ -111,7 +111,8 @@ Result<std::vector<DeviceTensor>> Evaluator::run(const Graph& graph, const Devic
     for (std::size_t o = 0; o < node.outputs.size(); ++o) {
       if (node.outputs[o] == kNoValue) continue;
       if (o >= out->size() || !(*out)[o]) {
-        return fail(Errc::Unsupported, "reference on the GPU, node {} ({}): output {}", n, node.op, o);
+        return fail(Errc::Unsupported, "reference on the GPU, node {} ({}): output {}", n, node.op,
+                    o);
       }
       values[node.outputs[o]] = std::move(*(*out)[o]);
     }

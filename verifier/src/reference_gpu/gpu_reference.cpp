@@ -49,8 +49,14 @@ Result<TrialVerdict> GpuReference::judge(const Task& task, const TrialPlan& plan
     return std::chrono::duration_cast<std::chrono::milliseconds>(deadline -
                                                                  std::chrono::steady_clock::now());
   };
-  if (!process_) KW_RETURN_IF_ERROR(start(left(), stop));
+  const bool fresh = !process_;
+  if (fresh) KW_RETURN_IF_ERROR(start(left(), stop));
   auto verdict = process_->judge(task, plan, outputs, left(), stop);
+  if (!verdict && verdict.error().code == Errc::Unavailable && !fresh) {
+    // It had ended before it was asked: nobody else's end may cost this candidate its verdict.
+    KW_RETURN_IF_ERROR(start(left(), stop));
+    verdict = process_->judge(task, plan, outputs, left(), stop);
+  }
   // After anything but a plain refusal the process is in no known state.
   if (!verdict && verdict.error().code != Errc::Unsupported) process_.reset();
   return verdict;

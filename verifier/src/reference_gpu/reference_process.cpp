@@ -200,7 +200,12 @@ Result<TrialVerdict> ReferenceProcess::judge(const Task& task, const TrialPlan& 
   const process::Wait wait{std::chrono::steady_clock::now() + deadline, stop};
   process::Channel& channel = impl_->child.channel();
   KW_RETURN_IF_ERROR(channel.send(kJudge, encode(task, plan, outputs), fds, wait));
-  KW_ASSIGN(const process::Message reply, channel.receive(wait));
+  auto answered = channel.receive(wait);
+  if (!answered && answered.error().code == Errc::Unavailable) {
+    return fail(Errc::Unavailable, "the reference process ended: {}",
+                to_string(impl_->child.kill()));
+  }
+  KW_ASSIGN(const process::Message reply, std::move(answered));
   if (reply.type == kError) return tl::unexpected(read_error(reply.body));
   Reader r(reply.body);
   TrialVerdict verdict;

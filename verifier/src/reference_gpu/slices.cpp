@@ -65,10 +65,12 @@ class Follow {
       return d != along ? d : kMixed;
     }
     if (name_ == "scaled_dot_product_attention") {
-      return index < 3 && in.size() == out_.size() && d + 2 < static_cast<int>(in.size()) ? d : kMixed;
+      return index < 3 && in.size() == out_.size() && d + 2 < static_cast<int>(in.size()) ? d
+                                                                                          : kMixed;
     }
     if (is_convolution(name_)) return index != 0 ? kWhole : d == 0 ? 0 : kMixed;
-    if (is_pool(name_)) return d + (name_[name_.find("pool") + 4] - '0') < static_cast<int>(in.size()) ? d : kMixed;
+    if (is_pool(name_))
+      return d + (name_[name_.find("pool") + 4] - '0') < static_cast<int>(in.size()) ? d : kMixed;
     if (name_ == "max" || name_ == "min") {
       return node_.inputs.size() > 1 ? broadcast(in, d) : through_reduction(in, d);
     }
@@ -161,7 +163,7 @@ class Follow {
 
 bool reduces_everything(const Graph& graph, const Node& node) {
   const std::string_view name = base_name(node.op);
-  if (!graph.value(node.outputs[0]).shape.empty()) return false;
+  if (node.outputs[0] == kNoValue || !graph.value(node.outputs[0]).shape.empty()) return false;
   if (is_loss(name)) return true;
   return (name == "sum" || name == "mean") && !graph.value(node.inputs[0]).shape.empty();
 }
@@ -244,6 +246,7 @@ std::optional<Slicing> find_slicing(const Graph& head) {
   }
   for (std::size_t n = head.nodes.size(); n-- > 0;) {
     const Node& node = head.nodes[n];
+    if (node.outputs[0] == kNoValue) return std::nullopt;
     const int d = slicing.dim[static_cast<std::size_t>(node.outputs[0])];
     if (d == kUnknown) continue;
     if (node.outputs.size() != 1 && d != kWhole) return std::nullopt;

@@ -59,6 +59,7 @@ std::int64_t rows_per_slice(const Accelerator& device, const Graph& head, const 
   double per_row = 0, fixed = held;
   for (const Node& node : head.nodes) {
     for (const ValueId id : node.outputs) {
+      if (id == kNoValue) continue;
       const double bytes = elements(head.value(id).shape) * 3 * sizeof(double);
       const bool sliced = slicing.dim[static_cast<std::size_t>(id)] >= 0;
       if (sliced) {

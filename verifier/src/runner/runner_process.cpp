@@ -222,6 +222,21 @@ Result<Child> start_runner(const RunnerSetup& setup) {
   return child;
 }
 
+namespace {
+
+Status send_request(Child& child, const std::vector<int>& fds, const std::string& body,
+                    const std::stop_token& stop) {
+  const Wait sending = Wait::within(30s, stop);
+  for (std::size_t i = 0; i < fds.size(); i += kFilesPerMessage) {
+    const auto first = fds.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(kFilesPerMessage, fds.size() - i));
+    KW_RETURN_IF_ERROR(child.channel().send(kFiles, {}, {first, first + count}, sending));
+  }
+  return child.channel().send(kRun, body, sending);
+}
+
+}  // namespace
+
 Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& setup,
                                 const std::stop_token& stop) {
   RunReply out;
@@ -262,24 +277,24 @@ Result<RunReply> run_in_process(const RunRequest& request, const RunnerSetup& se
     const auto file = std::make_shared<const SharedMemory>(std::move(memory));
     fds.push_back(file->fd());
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      trial.push_back({plan->buffers[outputs[i]].name,
-                       std::make_shared<const OutputFile>(file, places[i])});
+      trial.push_back(
+          {plan->buffers[outputs[i]].name, std::make_shared<const OutputFile>(file, places[i])});
     }
   }
 
+  const std::string body = encode(message);
   std::optional<Child> waiting;
   if (setup.spare != nullptr) waiting = std::exchange(*setup.spare, std::nullopt);
+  if (waiting) {
+    const Status sent = send_request(*waiting, fds, body, stop);
+    if (!sent && sent.error().code != Errc::Unavailable) return tl::unexpected(sent.error());
+    if (!sent) waiting.reset();  // it ended while it waited
+  }
   if (!waiting) {
     KW_ASSIGN(waiting, start_runner(setup));
+    KW_RETURN_IF_ERROR(send_request(*waiting, fds, body, stop));
   }
   Child& child = *waiting;
-  const Wait sending = Wait::within(30s, stop);
-  for (std::size_t i = 0; i < fds.size(); i += kFilesPerMessage) {
-    const auto first = fds.begin() + static_cast<std::ptrdiff_t>(i);
-    const auto count = static_cast<std::ptrdiff_t>(std::min(kFilesPerMessage, fds.size() - i));
-    KW_RETURN_IF_ERROR(child.channel().send(kFiles, {}, {first, first + count}, sending));
-  }
-  KW_RETURN_IF_ERROR(child.channel().send(kRun, encode(message), sending));
   // A runner that cannot confine itself refuses to start (kBroken).
   out.cage = {true, child.in_namespace()};
   Conversation conversation(child, setup, request, stop);
