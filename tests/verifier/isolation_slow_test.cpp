@@ -10,7 +10,8 @@ namespace {
 
 TEST(IsolationWhole, AThousandCandidatesLeaveNothingBehind) {
   const char* count = std::getenv("KW_CANDIDATES");
-  const IsolationFigures f = isolate(count == nullptr ? 1000 : std::strtoul(count, nullptr, 10), true);
+  const IsolationFigures f =
+      isolate({.count = count == nullptr ? 1000 : std::strtoul(count, nullptr, 10), .bombs = true});
   if (f.candidates == 0) GTEST_SKIP() << "no NVRTC here";
   EXPECT_LT(f.slowest_next_s, 2);
   EXPECT_EQ(f.after.handles, f.before.handles);

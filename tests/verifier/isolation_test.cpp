@@ -6,7 +6,7 @@ namespace kw::redteam {
 namespace {
 
 TEST(Isolation, NothingOfACandidateStaysBehind) {
-  const IsolationFigures f = isolate(24, false);
+  const IsolationFigures f = isolate({.count = 24});
   if (f.candidates == 0) GTEST_SKIP() << "no NVRTC here";
   EXPECT_EQ(f.after.handles, f.before.handles);
   EXPECT_EQ(f.after.descendants, f.before.descendants);
