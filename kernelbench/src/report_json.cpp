@@ -28,6 +28,7 @@ Json scores_json(const Report& report, bool sound_only) {
 
 Json result_json(const TaskResult& result) {
   Json json{{"task", result.task},
+            {"policy", result.policy},
             {"class", to_string(result.klass)},
             {"kernel", result.kernel},
             {"seconds", number_json(result.seconds)},
@@ -82,6 +83,7 @@ Result<TaskResult> parse_result(const Json& json, const std::string& pointer) {
     return fail(Errc::InvalidArgument, "{}: unknown class '{}'", reader.at("class"), klass);
   }
   result.klass = *known;
+  KW_ASSIGN(result.policy, reader.string_or("policy", ""));
   KW_ASSIGN(result.kernel, reader.string_or("kernel", ""));
   KW_ASSIGN(result.seconds, reader.number_or("seconds", 0));
   KW_ASSIGN(result.generate_s, reader.number_or("generate_s", 0));

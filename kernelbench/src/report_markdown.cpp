@@ -156,7 +156,8 @@ std::string to_markdown(const Report& report) {
 
 Status write_report(const Report& report, const std::string& base) {
   KW_RETURN_IF_ERROR(write_file(base + ".json", to_json(report)));
-  return write_file(base + ".md", to_markdown(report));
+  KW_RETURN_IF_ERROR(write_file(base + ".md", to_markdown(report)));
+  return write_file(base + ".html", to_html(report));
 }
 
 }  // namespace kw::bench

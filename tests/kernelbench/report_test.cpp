@@ -115,19 +115,51 @@ TEST(Report, KeepsForeignTextInsideItsCell) {
   EXPECT_THAT(text, Not(HasSubstr("not 4\n")));
 }
 
-TEST(Report, IsWrittenAsTwoFilesOrSaysWhyNot) {
+TEST(Report, IsWrittenAsThreeFilesOrSaysWhyNot) {
   const auto folder =
       std::filesystem::temp_directory_path() / fmt::format("kw_report_{}", ::getpid());
   std::filesystem::create_directory(folder);
   ASSERT_TRUE(write_report(sample(), (folder / "r").string()));
   EXPECT_TRUE(std::filesystem::exists(folder / "r.json"));
   EXPECT_TRUE(std::filesystem::exists(folder / "r.md"));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 2);
+  EXPECT_TRUE(std::filesystem::exists(folder / "r.html"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 3);
   std::filesystem::remove_all(folder);
   const auto status = write_report(sample(), (folder / "r").string());
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Errc::Io);
   EXPECT_THAT(status.error().message, HasSubstr("r.json"));
+}
+
+TEST(ReportHtml, HoldsScoresChartsAndEvidenceAndNoMarkupOfOthers) {
+  Report report = sample();
+  auto& good = std::get<Passed>(report.results[0].outcome);
+  CheckRecord roofline;
+  roofline.check = "V9.roofline";
+  roofline.passed = true;
+  roofline.figures = {{"bytes", 1e9}, {"operations", 4e9}};
+  roofline.notes = {{"note", "<script>"}};
+  good.evidence.checks.push_back(roofline);
+  good.evidence.counters["launched.r0_stream"] = 2;
+  report.results[1].refused = {"a & b"};
+  const std::string page = to_html(report);
+  EXPECT_THAT(page, HasSubstr("aria-label=\"speedup against eager\""));
+  EXPECT_THAT(page, HasSubstr("aria-label=\"roofline\""));
+  EXPECT_THAT(page, HasSubstr("<section id=\"kernelbench-1-19\">"));
+  EXPECT_THAT(page, HasSubstr("<code>r0_stream</code> 2x"));
+  EXPECT_THAT(page, HasSubstr("element [0] is 3 | not 4"));
+  EXPECT_THAT(page, HasSubstr("a &amp; b"));
+  EXPECT_THAT(page, HasSubstr("&lt;script&gt;"));
+  EXPECT_THAT(page, Not(HasSubstr("<script>")));
+  EXPECT_THAT(page, Not(HasSubstr("http")));
+}
+
+TEST(ReportHtml, OfAnEmptyReportHasNoCharts) {
+  Report report;
+  report.suite = "nothing";
+  const std::string page = to_html(report);
+  EXPECT_THAT(page, Not(HasSubstr("<svg")));
+  EXPECT_THAT(page, HasSubstr("0 of 0"));
 }
 
 }  // namespace

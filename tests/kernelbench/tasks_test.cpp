@@ -110,5 +110,19 @@ TEST(FindTask, KnowsEveryTaskOfTheKernelBenchSuite) {
   }
 }
 
+TEST(FindTask, TheirPolicyInEffectLeavesOutWhatTheGraphLacks) {
+  const auto in_effect = [](const char* name) {
+    auto task = find_task(name);
+    EXPECT_TRUE(task) << name;
+    task->policy = *parse_policy("convolution=tf32,recurrence=tf32,contraction=ieee,other=ieee");
+    return to_string(policy_in_effect(*task));
+  };
+  EXPECT_EQ(in_effect("kernelbench:1/1@small"), "ieee");
+  EXPECT_EQ(in_effect("kernelbench:1/50@small"),
+            to_string(*parse_policy("convolution=tf32,recurrence=ieee,contraction=ieee,other=ieee")));
+  EXPECT_EQ(in_effect("kernelbench:3/39@small"),
+            to_string(*parse_policy("convolution=ieee,recurrence=tf32,contraction=ieee,other=ieee")));
+}
+
 }  // namespace
 }  // namespace kw::bench

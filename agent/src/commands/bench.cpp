@@ -67,7 +67,7 @@ class BenchCommand final : public Command {
     a.positional("suite", suite_, "a suite: " + suites(), true);
     a.option("--level", level_, "levels of KernelBench, as in 1,2,3, for the suite kernelbench");
     a.option("--baselines", baselines_, "JSON lines of kernelbench/python/baseline.py");
-    a.option("-o,--output", output_, "write OUTPUT.json and OUTPUT.md");
+    a.option("-o,--output", output_, "write OUTPUT.json, OUTPUT.md and OUTPUT.html");
     a.option("--budget", budget_s_, 0.1, 1e6, "seconds of the race for each task");
     a.option("--tune", tune_, 0, 100000, "configurations tried around each winner (GPU)");
     a.option("--tune-budget", tune_s_, 0.1, 1e6, "seconds of tuning for each task");

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t kMaxLinesBytes = 256u << 20;
 
-using Known = std::map<std::string, bench::TaskResult>;
+/// By task and the policy in effect: one file may hold a suite under several.
+using Known = std::map<std::pair<std::string, std::string>, bench::TaskResult>;
 
 Result<Known> read_known(const LinesOptions& options) {
   Known known;
@@ -26,8 +27,8 @@ Result<Known> read_known(const LinesOptions& options) {
   auto results = bench::parse_result_lines(text);
   if (!results) return wrap(results.error(), options.path);
   for (bench::TaskResult& result : *results) {
-    std::string name = result.task;
-    known.insert_or_assign(std::move(name), std::move(result));  // the last line of a task counts
+    std::pair key(result.task, result.policy);
+    known.insert_or_assign(std::move(key), std::move(result));  // the last line counts
   }
   return known;
 }
@@ -53,24 +54,31 @@ Result<LinesRun> run_in_lines(const Invocation& invocation, const bench::Suite& 
   const auto begun = std::chrono::steady_clock::now();
   KW_ASSIGN(const Shard shard, parse_shard(options.shard));
   KW_ASSIGN(Known known, read_known(options));
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < suite.tasks.size(); ++i) {
-    if (!shard.has(i)) continue;
-    const auto before = known.find(suite.tasks[i]);
-    const bool again = before != known.end() && options.retry && !before->second.solved();
-    if (before == known.end() || again) names.push_back(suite.tasks[i]);
-  }
-
   WorkshopOptions workshop_options;
   workshop_options.store = invocation.globals.store;
   KW_ASSIGN(const auto workshop, Workshop::open(std::move(workshop_options)));
   KW_ASSIGN(const DeviceInfo info, workshop->judging().device(device));
 
+  std::optional<Policy> policy;
+  if (!options.policy.empty()) {
+    KW_ASSIGN(policy, policy_called(options.policy));
+  }
+  std::vector<std::string> names;
+  std::map<std::string, std::string> in_effect;
+  for (std::size_t i = 0; i < suite.tasks.size(); ++i) {
+    auto task = load_task(suite.tasks[i], info.identity.klass == "ptxvm");
+    if (task && policy) task->policy = *policy;
+    // A task that cannot be loaded has no policy; its result says why.
+    in_effect[suite.tasks[i]] = task ? to_string(policy_in_effect(*task)) : std::string();
+    if (!shard.has(i)) continue;
+    const auto before = known.find({suite.tasks[i], in_effect[suite.tasks[i]]});
+    const bool again = before != known.end() && options.retry && !before->second.solved();
+    if (before == known.end() || again) names.push_back(suite.tasks[i]);
+  }
+
   SweepOptions run;
   run.device = device;
-  if (!options.policy.empty()) {
-    KW_ASSIGN(run.policy, policy_called(options.policy));
-  }
+  run.policy = policy;
   run.templates = options.templates;
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   run.judges = options.parallel > 0 ? options.parallel : info.has_time ? 1 : cores;
@@ -103,8 +111,8 @@ Result<LinesRun> run_in_lines(const Invocation& invocation, const bench::Suite& 
   LinesRun out;
   out.left = names.size() - results.size();
   for (bench::TaskResult& result : results) {
-    std::string name = result.task;
-    known.insert_or_assign(std::move(name), std::move(result));
+    std::pair key(result.task, result.policy);
+    known.insert_or_assign(std::move(key), std::move(result));
   }
   out.report.suite = suite.name;
   out.report.policy = options.policy.empty() ? "ieee" : options.policy;
@@ -114,7 +122,8 @@ Result<LinesRun> run_in_lines(const Invocation& invocation, const bench::Suite& 
   for (const std::string& name : suite.tasks) {
     bench::TaskResult result;
     result.task = name;
-    if (const auto found = known.find(name); found != known.end()) result = found->second;
+    if (const auto found = known.find({name, in_effect[name]}); found != known.end())
+      result = found->second;
     if (const bench::Baseline* baseline = baselines.find(name)) result.baseline = *baseline;
     if (const auto* good = std::get_if<Passed>(&result.outcome)) {
       out.report.environment["compiler"] = good->evidence.compiler;

@@ -126,6 +126,7 @@ class Sweep {
   bench::TaskResult judge(const std::string& name, const Prepared& made) const {
     bench::TaskResult result;
     result.task = name;
+    if (made.task) result.policy = to_string(policy_in_effect(*made.task));
     result.generate_s = made.generate_s;
     result.compile_s = made.compile_s;
     const auto begin = Clock::now();

@@ -34,7 +34,11 @@ Result<std::vector<TaskResult>> parse_result_lines(std::string_view lines);
 /// we come to it; above it the setup, below it the scores over all tasks and over the sound ones.
 std::string to_markdown(const Report& report);
 
-/// Writes BASE.json and BASE.md, each by renaming a complete file into place.
+/// One page that needs nothing else: scores, a speedup chart for each baseline, a roofline plot, the
+/// table, and each task's kernels and evidence.
+std::string to_html(const Report& report);
+
+/// Writes BASE.json, BASE.md and BASE.html, each by renaming a complete file into place.
 Status write_report(const Report& report, const std::string& base);
 
 }  // namespace kw::bench

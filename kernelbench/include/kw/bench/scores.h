@@ -37,6 +37,7 @@ struct Baseline {
 struct TaskResult {
   std::string task;
   Outcome outcome = Rejected{RejectKind::NotVerifiable, "not run", {}, {}};
+  std::string policy;  // in effect (kw::policy_in_effect) when it was judged; empty: not recorded
   TaskClass klass = TaskClass::Genuine;
   std::string kernel;  // what solved it: "memory", "templates", "model NAME"; may be empty
   double seconds = 0;  // from the request to the answer

@@ -86,6 +86,10 @@ struct Task {
 
 Status validate(const Task& task);
 
+/// The policy with Ieee for convolutions and recurrences where the graph has none: two policies with
+/// the same answer ask the same of a kernel of this task.
+Policy policy_in_effect(const Task& task);
+
 /// {"v":1,"kind":"task","name","graph":{...},"draws":{"x":[["uniform",0,1],["mul",2]]},
 ///  (["values","base64"] for data),
 ///  "policy":"ieee","determinism":"within_bound"|"bitwise","setup_is_timed":true,
