@@ -9,17 +9,20 @@ namespace kw::agent {
 namespace fs = std::filesystem;
 namespace {
 
+std::string judged_note(const Evidence& evidence) {
+  return fmt::format("Judged against FP64 on {} ({}): {} checks, all passed.", evidence.device.name,
+                     evidence.device.arch, evidence.checks.size());
+}
+std::string timing_note(const DeviceIdentity& device, const Timing& timing) {
+  return fmt::format("{}: median {:.2f} us over {} samples ({}).", device.name, timing.median_us,
+                     timing.samples, timing.protocol);
+}
+
 std::vector<std::string> notes_of(const Bundle& b) {
   std::vector<std::string> notes;
-  if (const auto* good = b.verdict ? std::get_if<Passed>(&b.verdict->outcome) : nullptr) {
-    notes.push_back(fmt::format("Judged against FP64 on {} ({}): {} checks, all passed.",
-                                good->evidence.device.name, good->evidence.device.arch,
-                                good->evidence.checks.size()));
-  }
-  for (const store::TimingRecord& t : b.timings) {
-    notes.push_back(fmt::format("{}: median {:.2f} us over {} samples ({}).", t.device.name,
-                                t.timing.median_us, t.timing.samples, t.timing.protocol));
-  }
+  const auto* good = b.verdict ? std::get_if<Passed>(&b.verdict->outcome) : nullptr;
+  if (good != nullptr) notes.push_back(judged_note(good->evidence));
+  for (const store::TimingRecord& t : b.timings) notes.push_back(timing_note(t.device, t.timing));
   return notes;
 }
 
@@ -34,27 +37,42 @@ Status replace_file(const fs::path& path, const std::string& text) {
   return {};
 }
 
-}  // namespace
-
-Result<std::string> write_modelnew(const Bundle& bundle, const DeviceInfo& device,
-                                   const fs::path& path) {
+Result<std::string> write_file(const Task& task, const Candidate& candidate,
+                               const std::string& kernel, std::vector<std::string> notes,
+                               const DeviceInfo& device, const fs::path& path) {
   launch::BindOptions options;
   options.limits.sm_count = device.target.sm_count;
-  KW_ASSIGN(const launch::BoundPlan plan, launch::bind(bundle.candidate.plan, options));
-  KW_ASSIGN(const std::string text, bench::to_python({.task = bundle.task,
-                                                      .candidate = bundle.candidate,
+  KW_ASSIGN(const launch::BoundPlan plan, launch::bind(candidate.plan, options));
+  KW_ASSIGN(const std::string text, bench::to_python({.task = task,
+                                                      .candidate = candidate,
                                                       .plan = plan,
-                                                      .kernel = bundle.candidate_id,
-                                                      .notes = notes_of(bundle)}));
+                                                      .kernel = kernel,
+                                                      .notes = std::move(notes)}));
   fs::path file = path;
   if (path.extension() != ".py") {
     std::error_code ec;
     fs::create_directories(path, ec);
     if (ec) return fail(Errc::Io, "cannot create '{}': {}", path.string(), ec.message());
-    file = path / bench::modelnew_file_name(bundle.task.name);
+    file = path / bench::modelnew_file_name(task.name);
   }
   KW_RETURN_IF_ERROR(replace_file(file, text));
   return file.string();
+}
+
+}  // namespace
+
+Result<std::string> write_modelnew(const Task& task, const Candidate& candidate,
+                                   const std::string& kernel, const Passed& verdict,
+                                   const DeviceInfo& device, const fs::path& path) {
+  std::vector<std::string> notes{judged_note(verdict.evidence)};
+  if (verdict.timing) notes.push_back(timing_note(verdict.evidence.device, *verdict.timing));
+  return write_file(task, candidate, kernel, std::move(notes), device, path);
+}
+
+Result<std::string> write_modelnew(const Bundle& bundle, const DeviceInfo& device,
+                                   const fs::path& path) {
+  return write_file(bundle.task, bundle.candidate, bundle.candidate_id, notes_of(bundle), device,
+                    path);
 }
 
 }  // namespace kw::agent

@@ -60,7 +60,8 @@ class BenchCommand final : public Command {
     return "  kernelwright bench first41 --device vm\n"
            "  kernelwright bench kernelbench20 --device cuda --tune 200 --baselines eager.jsonl "
            "-o results/h100\n"
-           "  kernelwright bench kernelbench --level 1,2,3 --device cuda --policy torch --lines h100.jsonl "
+           "  kernelwright bench kernelbench --level 1,2,3 --device cuda --policy torch --lines "
+           "h100.jsonl "
            "--seconds 420 --shard 1/2 -o results/h100";
   }
   void declare(Arguments& a) override {
@@ -82,6 +83,9 @@ class BenchCommand final : public Command {
     a.option("--policy", lines_.policy,
              "with --lines: ieee, tf32, half, or torch (what PyTorch's defaults allow)");
     a.flag("--quick", lines_.quick, "with --lines: a first look instead of the whole battery");
+    a.option(
+        "--modelnew", lines_.modelnew,
+        "with --lines: a run folder of KernelBench's that gets each accepted kernel as a module");
     a.flag("--retime", lines_.retime, "with --lines: time each again in a fresh process");
     a.flag("--retry", lines_.retry, "with --lines: try again what was not solved");
     a.option("--parallel", parallel_, 0, 256,

@@ -6,8 +6,10 @@
 #include <map>
 #include <thread>
 
+#include "kw/agent/modelnew.h"
 #include "kw/agent/task_source.h"
 #include "kw/agent/workshop.h"
+#include "kw/core/keys.h"
 #include "output.h"
 #include "shard.h"
 #include "sweep.h"
@@ -93,6 +95,14 @@ Result<LinesRun> run_in_lines(const Invocation& invocation, const bench::Suite& 
   if (!lines) return fail(Errc::Io, "{}: cannot open it for writing", options.path);
   Progress progress(invocation.globals.progress);
   std::size_t done = 0;
+  if (!options.modelnew.empty()) {
+    run.accepted = [&](const Task& task, const Candidate& candidate,
+                       const Passed& verdict) -> Status {
+      KW_ASSIGN(const std::string file, write_modelnew(task, candidate, candidate_id(candidate),
+                                                       verdict, info, options.modelnew));
+      return {};
+    };
+  }
   run.ended = [&](const bench::TaskResult& result) {
     lines << bench::to_json_line(result) << std::flush;
     ++done;

@@ -20,6 +20,7 @@ struct LinesOptions {
   double deadline = 120;  // seconds of one judgement
   int templates = 3;
   int parallel = 0;    // judgements at once; 0: all cores on the virtual machine, one on a GPU
+  std::string modelnew;  // a folder that gets every accepted kernel as a PyTorch module
   bool quick = false;  // a first look at each instead of the whole battery
   bool retime = false;
   bool retry = false;  // begin again what the file says was not solved

@@ -144,6 +144,12 @@ class Sweep {
       if (!outcome) {
         outcome = Outcome(Rejected{RejectKind::NotVerifiable, outcome.error().message, {}, {}});
       }
+      if (const auto* pass = std::get_if<Passed>(&*outcome); pass != nullptr && options_.accepted) {
+        if (const Status done = options_.accepted(*made.task, candidate, *pass); !done) {
+          result.refused.push_back(
+              fmt::format("{}: {}", candidate.generator, done.error().message));
+        }
+      }
       const bool good = passed(*outcome);
       if (const auto* bad = std::get_if<Rejected>(&*outcome)) {
         result.refused.push_back(fmt::format("{}: {}: {}", candidate.generator,

@@ -26,6 +26,8 @@ struct SweepOptions {
   std::chrono::milliseconds deadline{120000};  // of one judgement
   /// No judgement is begun after it.
   std::optional<std::chrono::steady_clock::time_point> until;
+  /// After each acceptance, before its result is given; its error goes to TaskResult::refused.
+  std::function<Status(const Task&, const Candidate&, const Passed&)> accepted;
   /// After each task, from one thread at a time.
   std::function<void(const bench::TaskResult&)> ended;
 };
