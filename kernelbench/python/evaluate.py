@@ -4,7 +4,7 @@
     evaluate.py KERNELBENCH RUN -o results.jsonl              # correctness, 5 trials, the reference as shipped
     evaluate.py KERNELBENCH RUN -o ieee.jsonl --no-tf32       # the reference in FP32 throughout
     evaluate.py KERNELBENCH RUN -o times.jsonl --timed 100    # and both sides timed
-    evaluate.py KERNELBENCH RUN -o results.jsonl --every 5 --seconds 420
+    evaluate.py KERNELBENCH RUN -o results.jsonl --every 5 --seconds 420 --parallel 3
 
 RUN holds level_L_problem_P_sample_0_kernel.py files. First every module is compiled, several at a time; then one problem
 after another is evaluated in a process of its own kind that a fault cannot take others down with. A line of JSON is written
@@ -42,7 +42,9 @@ def main():
     waiting = [p for p in problems if key_of(p) not in done]
     print(f"{len(problems)} modules, {len(problems) - len(waiting)} evaluated before", file=sys.stderr)
     build_all(waiting, options, deadline)
-    whole = evaluate_all(waiting, options, deadline)
+    with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
+        shares = [waiting[i :: options.parallel] for i in range(options.parallel)]
+        whole = all(list(pool.map(lambda share: evaluate_all(share, options, deadline), shares)))
     summarise(options)
     return 0 if whole else 4
 
@@ -58,12 +60,15 @@ def arguments():
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--timed", type=int, default=0, help="timed runs of each side; 0: none")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="compilations at a time")
+    parser.add_argument("--parallel", type=int, default=1, help="problems evaluated at a time; 1 where they are timed")
     parser.add_argument("--arch", default="9.0", help="TORCH_CUDA_ARCH_LIST")
     parser.add_argument("--builds", default="kw_builds", help="folder of compiled extensions")
     parser.add_argument("--seconds", type=float, default=0, help="stop in time; 0: no limit")
     parser.add_argument("--role", choices=("build", "evaluate"), help=argparse.SUPPRESS)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.timed and options.parallel > 1:
+        parser.error("--parallel would disturb what --timed measures")
     options.problems = options.problems or os.path.join(options.checkout, "KernelBench")
     os.environ["TORCH_CUDA_ARCH_LIST"] = options.arch
     os.environ["TORCH_EXTENSIONS_DIR"] = os.path.abspath(options.builds)
@@ -100,6 +105,7 @@ def again(options, role, *more):
     command = [sys.executable, os.path.abspath(__file__), options.checkout, options.run, "-o", options.output]
     command += ["--problems", options.problems, "--arch", options.arch, "--builds", options.builds]
     command += ["--trials", str(options.trials), "--timed", str(options.timed), "--role", role]
+    command += ["--parallel", str(options.parallel)]
     return command + (["--no-tf32"] if options.no_tf32 else []) + list(more)
 
 
@@ -151,6 +157,7 @@ def evaluate_listed(options):
     evaluation = kernelbench(options.checkout)
     import torch
 
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.parallel))
     if options.no_tf32:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
