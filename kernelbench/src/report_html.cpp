@@ -72,16 +72,24 @@ std::string overview(const Report& report) {
   return text + "</table>";
 }
 
-/// The launches that a run was seen to make: counters "launched.r0_product".
+/// The launches that were seen (counters "launched.r0_product"), with what each kernel's took in
+/// one run launched node by node ("kernel_us.r0_product").
 std::string launches(const Evidence& evidence) {
   constexpr std::string_view kPrefix = "launched.";
   std::string text;
   for (const auto& [name, count] : evidence.counters) {
     if (!name.starts_with(kPrefix)) continue;
-    text += fmt::format("{}<code>{}</code> {:g}x", text.empty() ? "" : ", ",
-                        escape_html(name.substr(kPrefix.size())), count);
+    const std::string kernel = name.substr(kPrefix.size());
+    const auto us = evidence.counters.find("kernel_us." + kernel);
+    text += fmt::format(
+        "<tr><td><code>{}</code></td><td class=\"n\">{:g}</td><td class=\"n\">{}</td></tr>",
+        escape_html(kernel), count,
+        us == evidence.counters.end() ? "-" : fmt::format("{:.1f}", us->second));
   }
-  return text.empty() ? text : "<p>Kernels launched: " + text + "</p>";
+  if (text.empty()) return text;
+  return "<table><tr><th>kernel</th><th class=\"n\">launches seen</th><th class=\"n\">\u00b5s of a "
+         "run</th></tr>" +
+         text + "</table>";
 }
 
 std::string checks(const Evidence& evidence) {

@@ -141,12 +141,13 @@ TEST(ReportHtml, HoldsScoresChartsAndEvidenceAndNoMarkupOfOthers) {
   roofline.notes = {{"note", "<script>"}};
   good.evidence.checks.push_back(roofline);
   good.evidence.counters["launched.r0_stream"] = 2;
+  good.evidence.counters["kernel_us.r0_stream"] = 12.5;
   report.results[1].refused = {"a & b"};
   const std::string page = to_html(report);
   EXPECT_THAT(page, HasSubstr("aria-label=\"speedup against eager\""));
   EXPECT_THAT(page, HasSubstr("aria-label=\"roofline\""));
   EXPECT_THAT(page, HasSubstr("<section id=\"kernelbench-1-19\">"));
-  EXPECT_THAT(page, HasSubstr("<code>r0_stream</code> 2x"));
+  EXPECT_THAT(page, HasSubstr("<code>r0_stream</code></td><td class=\"n\">2</td><td class=\"n\">12.5</td>"));
   EXPECT_THAT(page, HasSubstr("element [0] is 3 | not 4"));
   EXPECT_THAT(page, HasSubstr("a &amp; b"));
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;"));

@@ -218,9 +218,11 @@ Status Launcher::enqueue_setup(cu::Stream stream) {
   return enqueue(setup_, stream);
 }
 
-Status Launcher::enqueue_run(cu::Stream stream) {
+Status Launcher::enqueue_run(cu::Stream stream) { return enqueue_run(stream, {}); }
+
+Status Launcher::enqueue_run(cu::Stream stream, const AfterNode& after) {
   KW_RETURN_IF_ERROR(enqueue_fills(BufferInit::EachRun, stream));
-  return enqueue(run_, stream);
+  return enqueue(run_, stream, after);
 }
 
 std::map<std::string, std::uint64_t> Launcher::launched() const {
@@ -245,9 +247,10 @@ Status Launcher::enqueue_fills(BufferInit when, cu::Stream stream) {
   return {};
 }
 
-Status Launcher::enqueue(Phase& phase, cu::Stream stream) {
+Status Launcher::enqueue(Phase& phase, cu::Stream stream, const AfterNode& after) {
   for (const Step& step : phase.steps) {
     Status status;
+    const std::string* kernel_name = nullptr;
     if (const auto* memset = std::get_if<BoundMemset>(&step.node->what)) {
       status = check(*api_,
                      api_->fill_bytes(resolve(memset->where), memset->value,
@@ -257,7 +260,9 @@ Status Launcher::enqueue(Phase& phase, cu::Stream stream) {
       PreparedKernel& kernel = phase.kernels[step.kernel];
       status = enqueue_kernel(kernel, stream);
       kernel.launched += status ? 1 : 0;
+      kernel_name = &kernel.from->kernel;
     }
+    if (status && after) status = after(kernel_name != nullptr ? *kernel_name : "memset");
     if (!status) return wrap(status.error(), step.node->place);
   }
   return {};

@@ -8,7 +8,8 @@ namespace kw::verify {
 namespace {
 
 double milliseconds_since(std::chrono::steady_clock::time_point begun) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun)
+      .count();
 }
 
 std::string first_error(const CompileFailure& failure) {
@@ -36,8 +37,7 @@ class Battery {
     KW_ASSIGN(verdict, check_steps(session_, base_));
     if (verdict || !session_.options.full) return verdict;
     KW_ASSIGN(verdict, whole_battery());
-    if (verdict || !timing || !session_.options.fresh_process_retime ||
-        !session_.asked("V17")) {
+    if (verdict || !timing || !session_.options.fresh_process_retime || !session_.asked("V17")) {
       return verdict;
     }
     return time_again();
@@ -98,7 +98,8 @@ class Battery {
     second.poison = 0x7F;  // NaN in FP16, 3.4e38 in FP32
     second.schedule_seed = session_.seed_for("judge.poison");
     // Values are judged of the last run: what a call does may hang on how many went before.
-    second.repeats = session_.options.full ? 2 + static_cast<int>(session_.seed_for("judge.repeats") % 3) : 1;
+    second.repeats =
+        session_.options.full ? 2 + static_cast<int>(session_.seed_for("judge.repeats") % 3) : 1;
     base_.thorough = second.thorough = true;
     std::vector<TrialPlan> plans{base_, second};
     std::optional<TimingRequest> request;
@@ -243,7 +244,8 @@ Result<RunReply> Session::run(const std::vector<TrialPlan>& plans,
   share(plans, timing.has_value(), spent_ms / 1e3);
   // Counts add up over runs; what describes one timed run is that of the last.
   const auto describes = [](std::string_view name) {
-    return name.starts_with("time.") || name == "min_sm_clock_mhz" || name == "throttle_reasons" ||
+    return name.starts_with("time.") || name.starts_with("kernel_us.") ||
+           name == "min_sm_clock_mhz" || name == "throttle_reasons" ||
            name == "timed_run_as_judged" || name == "graph";
   };
   for (const auto& [name, count] : reply.counters) {
@@ -256,8 +258,8 @@ Result<RunReply> Session::run(const std::vector<TrialPlan>& plans,
   return reply;
 }
 
-/// One run serves several checks: its time is theirs by runs of the plan. A timed one is V6's, as its
-/// samples outweigh the trials.
+/// One run serves several checks: its time is theirs by runs of the plan. A timed one is V6's, as
+/// its samples outweigh the trials.
 void Session::share(const std::vector<TrialPlan>& plans, bool timed, double seconds) {
   if (timed) return spend("timing", seconds);
   double runs = 0;
@@ -320,8 +322,8 @@ class TimedOracle final : public Oracle {
   double& spent_ms_;
 };
 
-/// The GPU's reference where its kernels cover the graph, the CPU's interpreter for the rest of what is
-/// small enough for it.
+/// The GPU's reference where its kernels cover the graph, the CPU's interpreter for the rest of
+/// what is small enough for it.
 class FullSizeOracle final : public Oracle {
  public:
   FullSizeOracle(const Task& task, std::unique_ptr<Oracle> device)
@@ -378,18 +380,19 @@ Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
   const bool cuda = evidence.device.klass == "cuda";
   const bool large = reference_cost(task) > kLargeCost && cuda;
   if (!cuda && reference_cost(task) > kCpuReferenceCost) {
-    return Rejected{RejectKind::NotVerifiable,
-                    fmt::format("a task of {:.2g} multiply-adds and elements is beyond this device: "
-                                "judge it on a GPU, or a smaller variant here",
-                                reference_cost(task)),
-                    {{"check", "V10"}},
-                    std::move(evidence)};
+    return Rejected{
+        RejectKind::NotVerifiable,
+        fmt::format("a task of {:.2g} multiply-adds and elements is beyond this device: "
+                    "judge it on a GPU, or a smaller variant here",
+                    reference_cost(task)),
+        {{"check", "V10"}},
+        std::move(evidence)};
   }
   std::unique_ptr<Oracle> answers =
       large ? std::make_unique<FullSizeOracle>(task, impl_->reference.oracle(task, deadline))
             : make_cpu_oracle(task);
-  const auto oracle = std::make_unique<TimedOracle>(std::move(answers),
-                                                    evidence.counters["wall.reference_ms"]);
+  const auto oracle =
+      std::make_unique<TimedOracle>(std::move(answers), evidence.counters["wall.reference_ms"]);
   std::uint64_t seed = options.seed;
   if (seed == 0) {
     KW_ASSIGN(seed, draw_seed());

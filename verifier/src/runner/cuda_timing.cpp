@@ -53,7 +53,8 @@ Status CudaTimer::prepare() {
   KW_ASSIGN(begin_, launch::make_event(api));
   KW_ASSIGN(end_, launch::make_event(api));
   // A driver without this call has no persisting window either.
-  const bool reset = api.context_reset_persisting_l2 == nullptr || api.context_reset_persisting_l2() == 0;
+  const bool reset =
+      api.context_reset_persisting_l2 == nullptr || api.context_reset_persisting_l2() == 0;
   out_.counters["time.persisting_reset"] = reset ? 1 : 0;
   for (int i = 0; i < kWarmUps; ++i) KW_RETURN_IF_ERROR(enqueue_run());
   KW_RETURN_IF_ERROR(launch::check(api, session_.synchronize(), "cuStreamSynchronize"));
@@ -125,6 +126,28 @@ Status CudaTimer::compare_clocks() {
   return {};
 }
 
+Status CudaTimer::time_kernels() {
+  const cu::Table& api = session_.api();
+  std::vector<std::pair<std::string, launch::Event>> marks;
+  const auto mark = [&](const std::string& kernel) -> Status {
+    KW_ASSIGN(launch::Event event, launch::make_event(api));
+    const cu::Result recorded = api.event_record(event.get(), session_.stream());
+    marks.emplace_back(kernel, std::move(event));
+    return launch::check(api, recorded, "cuEventRecord");
+  };
+  KW_RETURN_IF_ERROR(mark(""));
+  KW_RETURN_IF_ERROR(trials_.launcher().enqueue_run(session_.stream(), mark));
+  KW_RETURN_IF_ERROR(launch::check(api, session_.synchronize(), "cuStreamSynchronize"));
+  for (std::size_t i = 1; i < marks.size(); ++i) {
+    float milliseconds = 0;
+    KW_RETURN_IF_ERROR(launch::check(
+        api, api.event_elapsed_ms(&milliseconds, marks[i - 1].second.get(), marks[i].second.get()),
+        "cuEventElapsedTime"));
+    out_.counters["kernel_us." + marks[i].first] += 1e3 * static_cast<double>(milliseconds);
+  }
+  return {};
+}
+
 Result<TimingOutcome> CudaTimer::run() {
   KW_RETURN_IF_ERROR(prepare());
   const TimingRequest& wanted = *request_.timing;
@@ -153,6 +176,7 @@ Result<TimingOutcome> CudaTimer::run() {
     }
   }
   KW_RETURN_IF_ERROR(compare_clocks());
+  KW_RETURN_IF_ERROR(time_kernels());
   out_.counters["time.flush_bytes"] = static_cast<double>(flush_bytes_);
   out_.counters["time.buffer_bytes"] = trials_.buffer_bytes();
   std::ranges::sort(samples);

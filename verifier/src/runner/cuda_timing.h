@@ -35,6 +35,8 @@ class CudaTimer {
   Status check_sample();
   /// Stream time of a few runs, and host time until the whole device is idle.
   Status compare_clocks();
+  /// One run launched node by node: counters "kernel_us.ENTRY", each entry's launches added up.
+  Status time_kernels();
 
   CudaSession& session_;
   CudaTrials& trials_;

@@ -3,6 +3,7 @@
 // use it alike.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -50,6 +51,9 @@ class Launcher {
   Status enqueue_setup(cu::Stream stream);
   /// Fills that are due for each run, then the run nodes, in stream order.
   Status enqueue_run(cu::Stream stream);
+  /// The same, and `after` is called behind each run node with the kernel's name ("memset" for a fill).
+  using AfterNode = std::function<Status(const std::string& kernel)>;
+  Status enqueue_run(cu::Stream stream, const AfterNode& after);
   /// How often each kernel was handed to the driver so far.
   std::map<std::string, std::uint64_t> launched() const;
   /// The same run as one graph.
@@ -78,7 +82,7 @@ class Launcher {
   Result<PreparedKernel> prepare_kernel(const BoundKernel& kernel, const Kernels& kernels) const;
   Status encode_tensor_map(const BoundTensorMap& map, unsigned char* out) const;
   Status check_signature(cu::Function function, const BoundKernel& kernel) const;
-  Status enqueue(Phase& phase, cu::Stream stream);
+  Status enqueue(Phase& phase, cu::Stream stream, const AfterNode& after = {});
   Status enqueue_kernel(PreparedKernel& kernel, cu::Stream stream);
   Status enqueue_fills(BufferInit when, cu::Stream stream);
   cu::DevicePtr resolve(const BoundPointer& pointer) const {
