@@ -10,6 +10,8 @@ import time
 
 from kw_bridge import BridgeError, source
 
+KINDS = ("eager", "graph", "library", "compile")
+
 
 class Device:
     """Timing on one GPU; on the CPU the same calls with a host clock, for trying the script."""
@@ -23,6 +25,7 @@ class Device:
         if self.cuda and not torch.cuda.is_available():
             raise BridgeError("torch finds no CUDA device")
         self._flush = None
+        self.broken = False  # nothing more can be measured in this process
 
     def describe(self):
         if not self.cuda:
@@ -43,6 +46,14 @@ class Device:
     def sync(self):
         if self.cuda:
             self.torch.cuda.synchronize()
+
+    def answers(self):
+        """False after a fault that outlives the call that made it."""
+        try:
+            self.sync()
+            return True
+        except Exception:
+            return False
 
     def sample(self, function, count):
         """Milliseconds of `count` calls, each from a cold L2. The queue is kept filled, so that the host
@@ -102,46 +113,126 @@ def load(device, path, torch):
     return model, inputs
 
 
-def run_problem(device, request):
-    """The result line of one problem. `warm` only compiles."""
+def run_problem(device, request, report):
+    """The result line of one problem; `report` gets it as far as it is, after each kind. `warm` only compiles."""
     torch = device.torch
     result = {"problem": request["problem"]}
+    warm = request.get("warm", False)
     model, inputs = load(device, request["path"], torch)
+    kinds = {"eager": _eager, "graph": _graph, "library": _library, "compile": _compiled}
     with torch.no_grad():
-        set_policy(torch, request["policy"])
-        if not request["warm"]:
-            _eager(device, request, model, inputs, result)
-        if request["compile"]:
-            _compiled(device, request, model, inputs, result)
-    if device.cuda:
-        result["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 3)
-        if not request["warm"]:
-            result["clocks"] = clocks()
+        for what in request["what"]:
+            set_policy(torch, request["policy"])
+            try:
+                kinds[what](device, request, model, inputs, result)
+            except Exception as error:  # the other kinds stand
+                if what == "eager":
+                    raise
+                result[f"{what}_error"] = source.describe(error)
+                if device.cuda and what == "graph":  # a capture that fails may leave its stream unusable
+                    device.broken = True
+                    break
+            report(result)
+    if device.cuda and not warm:
+        if "eager" in request["what"]:
+            result["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 3)
+        result["clocks"] = clocks()
     return result
 
 
-def _eager(device, request, model, inputs, result):
-    def forward():
-        return model(*inputs)
+def _forward(model, inputs):
+    return lambda: model(*inputs)
 
-    timing = measure(device, forward, request["samples"], request["least_ms"])
-    _note(result, "eager", timing)
+
+def _eager(device, request, model, inputs, result):
+    forward = _forward(model, inputs)
+    _note(result, "eager", measure(device, forward, request["samples"], request["least_ms"]))
     set_policy(device.torch, "default")
     _note(result, "eager_default", measure(device, forward, request["samples"], request["least_ms"]))
-    set_policy(device.torch, request["policy"])
+
+
+def _graph(device, request, model, inputs, result):
+    torch = device.torch
+    if not device.cuda:
+        raise BridgeError("there are no CUDA graphs on a CPU")
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):  # libraries make their workspaces before the capture
+        for _ in range(3):
+            model(*inputs)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        model(*inputs)
+    _note(result, "graph", measure(device, graph.replay, request["samples"], request["least_ms"]))
+
+
+def _library(device, request, model, inputs, result):
+    """The fastest of the libraries' own choices."""
+    torch = device.torch
+    ops = dispatched(torch, model, inputs)
+    products, images = ops & PRODUCTS, ops & IMAGES
+    if not products and not images:
+        result["library_error"] = "the forward calls no library"
+        return
+    forward = _forward(model, inputs)
+    choices = [("", "")]
+    if device.cuda and products:
+        choices = [("cublas", "cuBLAS"), ("cublaslt", "cuBLASLt")]
+    best = None
+    for blas, name in choices:
+        names = [name] if name else []
+        try:
+            if blas:
+                torch.backends.cuda.preferred_blas_library(blas)
+            if images and device.cuda:
+                torch.backends.cudnn.benchmark = True
+                names.append("cuDNN")
+            timing = measure(device, forward, request["samples"], request["least_ms"])
+        finally:
+            torch.backends.cudnn.benchmark = False
+            if blas:
+                torch.backends.cuda.preferred_blas_library("default")
+        if best is None or timing["ms"] < best[0]["ms"]:
+            best = timing, ", ".join(names) or "CPU"
+    _note(result, "library", best[0])
+    result["library"] = best[1]
+    result["library_only"] = not ops - PRODUCTS - IMAGES
+
+
+# Operators that PyTorch hands to cuBLAS or cuBLASLt, and to cuDNN.
+PRODUCTS = {"mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "_addmm_activation"}
+IMAGES = {"convolution", "cudnn_convolution", "cudnn_convolution_transpose", "_cudnn_rnn", "cudnn_batch_norm",
+          "mkldnn_convolution", "mkldnn_rnn_layer"}  # fmt: skip
+# What moves no element.
+VIEWS = {"view", "_unsafe_view", "reshape", "t", "transpose", "permute", "expand", "squeeze", "unsqueeze", "alias", "detach",
+         "as_strided", "select", "slice", "unbind", "split"}  # fmt: skip
+
+
+def dispatched(torch, model, inputs):
+    """Names of the operators that one forward runs, views left out."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    found = set()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+            found.add(function.overloadpacket.__name__)
+            return function(*arguments, **(keywords or {}))
+
+    with Watch():
+        model(*inputs)
+    return found - VIEWS
 
 
 def _compiled(device, request, model, inputs, result):
     begin = time.monotonic()
-    try:
-        compiled = device.torch.compile(model)
-        compiled(*inputs)
-        device.sync()
-        result["compile_s"] = round(time.monotonic() - begin, 2)
-        if not request["warm"]:
-            _note(result, "compile", measure(device, lambda: compiled(*inputs), request["samples"], request["least_ms"]))
-    except Exception as error:  # the eager time stands even if the compiler fails
-        result["compile_error"] = source.describe(error)
+    compiled = device.torch.compile(model)
+    compiled(*inputs)
+    device.sync()
+    result["compile_s"] = round(time.monotonic() - begin, 2)
+    if not request.get("warm", False):
+        _note(result, "compile", measure(device, _forward(compiled, inputs), request["samples"], request["least_ms"]))
 
 
 def _note(result, what, timing):
@@ -184,32 +275,42 @@ def clocks():
     return found
 
 
-def _reply(device, request):
-    what = request.get("what", "run")
-    if what == "describe":
+def _reply(device, request, report):
+    ask = request.get("ask", "run")
+    if ask == "describe":
         return {**device.describe(), "torch": device.torch.__version__}
-    if what == "estimate":
+    if ask == "estimate":
         return {"bytes": estimate_bytes(request["path"])}
-    return run_problem(device, request)
+    return run_problem(device, request, report)
 
 
 def worker(device_name):
-    """Reads requests, writes results, until the input ends."""
+    """Reads requests, writes results, until the input ends. A line with "more" is followed by another."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever prints on standard output goes to standard error
     device = None
+
+    def send(value):
+        out.write(json.dumps(value) + "\n")
+        out.flush()
+
     for line in sys.stdin:
         request = json.loads(line)
         try:
             device = device or Device(device_name)
             if device.cuda:
                 device.torch.cuda.reset_peak_memory_stats()
-            reply = _reply(device, request)
+            reply = _reply(device, request, lambda result: send({**result, "more": True}))
         except Exception as error:
-            reply = {"problem": request.get("problem"), "error": source.describe(error)}
-        out.write(json.dumps(reply) + "\n")
-        out.flush()
+            reply = {"error": source.describe(error)}
+            if "problem" in request:
+                reply["problem"] = request["problem"]
+            if device is not None and not device.answers():
+                device.broken = True
+        send(reply)
         if device is not None:
+            if device.broken:
+                return
             device.torch.compiler.reset()
             gc.collect()
             if device.cuda:

@@ -14,20 +14,31 @@ Result<std::optional<double>> milliseconds(JsonReader& reader, std::string_view 
   return std::optional<double>(value);
 }
 
-Result<Baseline> parse_baseline(JsonReader& reader) {
-  Baseline baseline;
-  KW_ASSIGN(baseline.eager_ms, milliseconds(reader, "eager_ms"));
-  KW_ASSIGN(baseline.compile_ms, milliseconds(reader, "compile_ms"));
-  KW_ASSIGN(baseline.eager_default_ms, milliseconds(reader, "eager_default_ms"));
-  KW_ASSIGN(baseline.error, reader.string_or("error", ""));
-  KW_ASSIGN(const std::string compile_error, reader.string_or("compile_error", ""));
-  if (baseline.error.empty()) baseline.error = compile_error;
-  if (const Json* spread = reader.find("spread")) {
-    KW_ASSIGN(JsonReader inner, JsonReader::object(*spread, reader.at("spread")));
-    KW_ASSIGN(baseline.eager_spread, inner.number_or("eager", 0));
-    KW_ASSIGN(baseline.compile_spread, inner.number_or("compile", 0));
+/// Adds a line to what earlier lines say of the problem: each run of baseline.py measures some
+/// kinds.
+Status add_kinds(Baseline& baseline, JsonReader& reader) {
+  std::string error;
+  const Json* spread = reader.find("spread");
+  for (const Against against : kAgainst) {
+    const std::string kind(to_string(against));
+    KW_ASSIGN(const std::string why, reader.string_or(kind + "_error", ""));
+    if (!why.empty() && error.empty()) error = kind + ": " + why;
+    KW_ASSIGN(const auto ms, milliseconds(reader, kind + "_ms"));
+    if (!ms) continue;
+    Baseline::Time time{*ms, 0};
+    if (spread != nullptr) {
+      KW_ASSIGN(JsonReader inner, JsonReader::object(*spread, reader.at("spread")));
+      KW_ASSIGN(time.spread, inner.number_or(kind, 0));
+    }
+    if (!baseline.times.emplace(against, time).second) {
+      return fail(Errc::InvalidArgument, "{}: the time is given twice", reader.at(kind + "_ms"));
+    }
   }
-  return baseline;
+  KW_ASSIGN(const std::string whole, reader.string_or("error", ""));
+  baseline.error = whole.empty() ? error : whole;
+  KW_ASSIGN(baseline.library, reader.string_or("library", baseline.library));
+  KW_ASSIGN(baseline.library_only, reader.boolean_or("library_only", baseline.library_only));
+  return {};
 }
 
 std::map<std::string, std::string> describe(const Json& header) {
@@ -53,12 +64,8 @@ Status add_line(Baselines& baselines, std::string_view line, std::size_t number)
     baselines.machine = describe(*parsed);
     return {};
   }
-  KW_ASSIGN(std::string problem, reader.string("problem"));
-  KW_ASSIGN(Baseline baseline, parse_baseline(reader));
-  if (!baselines.problems.emplace(std::move(problem), std::move(baseline)).second) {
-    return fail(Errc::InvalidArgument, "{}: the problem is given twice", pointer);
-  }
-  return {};
+  KW_ASSIGN(const std::string problem, reader.string("problem"));
+  return add_kinds(baselines.problems[problem], reader);
 }
 
 }  // namespace

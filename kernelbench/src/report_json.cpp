@@ -20,7 +20,7 @@ Json score_json(const Score& score) {
 
 Json scores_json(const Report& report, bool sound_only) {
   Json json = Json::object();
-  for (const Against against : {Against::Eager, Against::Compile, Against::EagerDefault}) {
+  for (const Against against : kAgainst) {
     json[std::string(to_string(against))] = score_json(score(report.results, against, sound_only));
   }
   return json;
@@ -41,14 +41,19 @@ Json result_json(const TaskResult& result) {
             {"floor_ms", optional_json(result.floor_ms())}};
   if (result.baseline) {
     const Baseline& baseline = *result.baseline;
-    json["baseline"] = {{"eager_ms", optional_json(baseline.eager_ms)},
-                        {"compile_ms", optional_json(baseline.compile_ms)},
-                        {"eager_default_ms", optional_json(baseline.eager_default_ms)},
-                        {"eager_spread", number_json(baseline.eager_spread)},
-                        {"compile_spread", number_json(baseline.compile_spread)},
-                        {"error", baseline.error}};
+    Json& json_of = json["baseline"];
+    json_of = {{"error", baseline.error},
+               {"library", baseline.library},
+               {"library_only", baseline.library_only}};
+    for (const Against against : kAgainst) {
+      const std::string kind(to_string(against));
+      json_of[kind + "_ms"] = optional_json(baseline.ms(against));
+      const auto time = baseline.times.find(against);
+      if (time != baseline.times.end())
+        json_of[kind + "_spread"] = number_json(time->second.spread);
+    }
   }
-  for (const Against against : {Against::Eager, Against::Compile, Against::EagerDefault}) {
+  for (const Against against : kAgainst) {
     json["speedup"][std::string(to_string(against))] = optional_json(speedup(result, against));
   }
   return json;
@@ -64,11 +69,15 @@ Result<std::optional<double>> optional_number(JsonReader& reader, std::string_vi
 Result<Baseline> parse_baseline(const Json& json, const std::string& pointer) {
   KW_ASSIGN(JsonReader reader, JsonReader::object(json, pointer));
   Baseline baseline;
-  KW_ASSIGN(baseline.eager_ms, optional_number(reader, "eager_ms"));
-  KW_ASSIGN(baseline.compile_ms, optional_number(reader, "compile_ms"));
-  KW_ASSIGN(baseline.eager_default_ms, optional_number(reader, "eager_default_ms"));
-  KW_ASSIGN(baseline.eager_spread, reader.number_or("eager_spread", 0));
-  KW_ASSIGN(baseline.compile_spread, reader.number_or("compile_spread", 0));
+  for (const Against against : kAgainst) {
+    const std::string kind(to_string(against));
+    KW_ASSIGN(const auto ms, optional_number(reader, kind + "_ms"));
+    if (!ms) continue;
+    KW_ASSIGN(const double spread, reader.number_or(kind + "_spread", 0));
+    baseline.times[against] = {*ms, spread};
+  }
+  KW_ASSIGN(baseline.library, reader.string_or("library", ""));
+  KW_ASSIGN(baseline.library_only, reader.boolean_or("library_only", false));
   KW_ASSIGN(baseline.error, reader.string_or("error", ""));
   return baseline;
 }

@@ -46,19 +46,37 @@ std::string outcome_text(const TaskResult& result) {
 
 std::string row(const TaskResult& result) {
   const auto baseline = result.baseline.value_or(Baseline{});
-  return fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
-                     cell(result.task), cell(outcome_text(result)), milliseconds(result.ms()),
-                     milliseconds(baseline.eager_ms), milliseconds(baseline.compile_ms),
-                     factor(speedup(result, Against::Eager)),
-                     factor(speedup(result, Against::Compile)), milliseconds(result.floor_ms()),
-                     of_floor(result), to_string(result.klass), cell(result.kernel));
+  std::string library = milliseconds(baseline.ms(Against::Library));
+  if (!baseline.library.empty()) library += " (" + cell(baseline.library) + ")";
+  return fmt::format(
+      "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", cell(result.task),
+      cell(outcome_text(result)), milliseconds(result.ms()),
+      milliseconds(baseline.ms(Against::Eager)), milliseconds(baseline.ms(Against::Graph)), library,
+      milliseconds(baseline.ms(Against::Compile)), factor(speedup(result, Against::Eager)),
+      factor(speedup_over_best(result)), milliseconds(result.floor_ms()), of_floor(result),
+      to_string(result.klass), cell(result.kernel));
+}
+
+std::string_view title(Against against) {
+  switch (against) {
+    case Against::Eager:
+      return "eager";
+    case Against::Graph:
+      return "CUDA graph";
+    case Against::Library:
+      return "library";
+    case Against::Compile:
+      return "torch.compile";
+    case Against::EagerDefault:
+      return "eager as shipped";
+  }
+  return "";
 }
 
 std::string score_row(const Report& report, Against against, bool sound_only) {
   const Score total = score(report.results, against, sound_only);
   std::string text = fmt::format("| {} | {} | {} of {} |", sound_only ? "sound" : "all",
-                                 to_string(against) == "eager" ? "eager" : "torch.compile",
-                                 total.solved, total.tasks);
+                                 title(against), total.solved, total.tasks);
   for (const double p : kFastThresholds) {
     const auto share = total.fast_p.find(p);
     text += share == total.fast_p.end() ? " - |" : fmt::format(" {:.2f} |", share->second);
@@ -138,9 +156,9 @@ std::string to_markdown(const Report& report) {
     text += fmt::format("- {}: {}\n", cell(name), cell(value));
   }
   text +=
-      "\n| task | result | ours ms | eager ms | torch.compile ms | vs eager | vs torch.compile |"
-      " floor ms | of floor | class | kernel |\n"
-      "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |\n";
+      "\n| task | result | ours ms | eager ms | CUDA graph ms | library ms | torch.compile ms |"
+      " vs eager | vs best | floor ms | of floor | class | kernel |\n"
+      "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |\n";
   for (const TaskResult& result : report.results) text += row(result);
   text += "\n| tasks | against | solved |";
   for (const double p : kFastThresholds) text += fmt::format(" fast\\_{} |", p);
@@ -149,7 +167,12 @@ std::string to_markdown(const Report& report) {
   text += " ---: |\n";
   for (const bool sound_only : {false, true}) {
     text += score_row(report, Against::Eager, sound_only);
-    text += score_row(report, Against::Compile, sound_only);
+    for (const Against against : {Against::Graph, Against::Library, Against::Compile}) {
+      const bool measured = std::ranges::any_of(report.results, [&](const TaskResult& result) {
+        return result.baseline && result.baseline->ms(against);
+      });
+      if (measured) text += score_row(report, against, sound_only);
+    }
   }
   return text + classes(report) + judging(report);
 }

@@ -9,16 +9,13 @@ namespace {
 constexpr std::array<std::string_view, 3> kClasses{"genuine", "algebraic", "degenerate"};
 
 std::optional<double> baseline_ms(const TaskResult& result, Against against) {
-  if (!result.baseline) return std::nullopt;
-  switch (against) {
-    case Against::Eager:
-      return result.baseline->eager_ms;
-    case Against::Compile:
-      return result.baseline->compile_ms;
-    case Against::EagerDefault:
-      return result.baseline->eager_default_ms;
-  }
-  return std::nullopt;
+  return result.baseline ? result.baseline->ms(against) : std::nullopt;
+}
+
+std::optional<double> ratio(const std::optional<double>& theirs,
+                            const std::optional<double>& ours) {
+  if (!ours || !theirs || !(*theirs > 0)) return std::nullopt;
+  return *theirs / *ours;
 }
 
 const Timing* timing_of(const TaskResult& result) {
@@ -55,6 +52,10 @@ std::string_view to_string(Against against) noexcept {
   switch (against) {
     case Against::Eager:
       return "eager";
+    case Against::Graph:
+      return "graph";
+    case Against::Library:
+      return "library";
     case Against::Compile:
       return "compile";
     case Against::EagerDefault:
@@ -75,11 +76,25 @@ std::optional<double> TaskResult::floor_ms() const {
   return timing->floor_us / 1000;
 }
 
+std::optional<double> Baseline::ms(Against against) const {
+  const auto found = times.find(against);
+  return found == times.end() ? std::nullopt : std::optional(found->second.ms);
+}
+
+std::optional<double> Baseline::best_ms() const {
+  std::optional<double> best;
+  for (const auto& [against, time] : times) {
+    if (against != Against::EagerDefault && (!best || time.ms < *best)) best = time.ms;
+  }
+  return best;
+}
+
 std::optional<double> speedup(const TaskResult& result, Against against) {
-  const auto ours = result.ms();
-  const auto theirs = baseline_ms(result, against);
-  if (!ours || !theirs || !(*theirs > 0)) return std::nullopt;
-  return *theirs / *ours;
+  return ratio(baseline_ms(result, against), result.ms());
+}
+
+std::optional<double> speedup_over_best(const TaskResult& result) {
+  return ratio(result.baseline ? result.baseline->best_ms() : std::nullopt, result.ms());
 }
 
 Score score(std::span<const TaskResult> results, Against against, bool sound_only) {
@@ -92,11 +107,11 @@ Score score(std::span<const TaskResult> results, Against against, bool sound_onl
     ++total.tasks;
     if (result.solved()) ++total.solved;
     if (baseline_ms(result, against)) ++total.with_baseline;
-    const auto ratio = speedup(result, against);
-    if (!ratio) continue;
+    const auto times = speedup(result, against);
+    if (!times) continue;
     ++timed;
-    log_sum += std::log(*ratio);
-    for (const double p : kFastThresholds) faster[p] += *ratio > p ? 1 : 0;
+    log_sum += std::log(*times);
+    for (const double p : kFastThresholds) faster[p] += *times > p ? 1 : 0;
   }
   if (total.with_baseline > 0) {
     for (const double p : kFastThresholds) {

@@ -19,6 +19,7 @@ constexpr std::string_view kLines =
     R"({"v":1,"kind":"baseline","device":"H100","policy":"ieee","warm_s":3.5}
 {"problem":"1/19","eager_ms":4.0,"compile_ms":4.4,"eager_default_ms":4.0,"spread":{"eager":0.01,"compile":0.02},"samples":{"eager":30},"clocks":{"sm_mhz":1980}}
 {"problem":"1/4","error":"no result within 60 s"}
+{"problem":"1/19","graph_ms":3.5,"library_ms":3.9,"library":"cuBLASLt","library_only":true,"spread":{"graph":0.03}}
 )";
 
 Report sample() {
@@ -47,8 +48,11 @@ TEST(Baselines, AreFoundByTaskButNotForSmallVariants) {
   ASSERT_TRUE(baselines) << baselines.error().message;
   const Baseline* relu = baselines->find("kernelbench:1/19");
   ASSERT_NE(relu, nullptr);
-  EXPECT_EQ(relu->eager_ms, 4.0);
-  EXPECT_EQ(relu->compile_spread, 0.02);
+  EXPECT_EQ(relu->ms(Against::Eager), 4.0);
+  EXPECT_EQ(relu->times.at(Against::Compile).spread, 0.02);
+  EXPECT_EQ(relu->times.at(Against::Graph).spread, 0.03);  // of another line
+  EXPECT_EQ(relu->best_ms(), 3.5);
+  EXPECT_EQ(relu->library, "cuBLASLt");
   EXPECT_EQ(baselines->find("kernelbench:1/4")->error, "no result within 60 s");
   EXPECT_EQ(baselines->find("kernelbench:1/19@small"), nullptr);
   EXPECT_EQ(baselines->find("format:mxfp8/gemv?m=1&n=2&k=3"), nullptr);
@@ -62,9 +66,9 @@ TEST(Baselines, RefuseDamagedFilesWithTheLine) {
     return parsed ? std::string("accepted") : parsed.error().message;
   };
   const std::string lines(kLines);
-  EXPECT_THAT(message(lines + "{\"problem\":\"1/5\",\"eag"), HasSubstr("line 4"));
+  EXPECT_THAT(message(lines + "{\"problem\":\"1/5\",\"eag"), HasSubstr("line 5"));
   EXPECT_THAT(message(lines + "{\"problem\":\"1/5\",\"eager_ms\":-1}"), HasSubstr("eager_ms"));
-  EXPECT_THAT(message(lines + "{\"problem\":\"1/19\"}"), HasSubstr("twice"));
+  EXPECT_THAT(message(lines + "{\"problem\":\"1/19\",\"eager_ms\":1}"), HasSubstr("twice"));
   EXPECT_THAT(message(lines + "{\"eager_ms\":1}"), HasSubstr("problem"));
   EXPECT_THAT(message(""), HasSubstr("no line describes the machine"));
   EXPECT_THAT(message("{\"v\":2,\"kind\":\"baseline\"}"), HasSubstr("version 2"));
@@ -103,8 +107,10 @@ TEST(Report, RefusesOtherDocuments) {
 
 TEST(Report, ShowsTimesSpeedupsAndTheShareOfTheFloor) {
   const std::string text = to_markdown(sample());
-  EXPECT_THAT(text, HasSubstr("| kernelbench:1/19 | passed | 2.000 | 4.000 | 4.400 | 2.00x | 2.20x "
-                              "| 1.500 | 75 % | genuine | templates |"));
+  EXPECT_THAT(text,
+              HasSubstr("| kernelbench:1/19 | passed | 2.000 | 4.000 | 3.500 | 3.900 (cuBLASLt) "
+                        "| 4.400 | 2.00x | 1.75x | 1.500 | 75 % | genuine | templates |"));
+  EXPECT_THAT(text, HasSubstr("| sound | CUDA graph | 1 of 2 |"));
   EXPECT_THAT(text, HasSubstr("policy: ieee"));
   EXPECT_THAT(text, HasSubstr("| all | eager | 1 of 2 |"));
 }

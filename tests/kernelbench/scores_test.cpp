@@ -13,13 +13,13 @@ TaskResult timed(double ours_ms, std::optional<double> eager_ms,
   timing.median_us = ours_ms * 1000;
   result.outcome = Passed{{}, timing};
   result.klass = klass;
-  if (eager_ms) result.baseline = Baseline{eager_ms, std::nullopt, std::nullopt, 0, 0, ""};
+  if (eager_ms) result.baseline = Baseline{{{Against::Eager, {*eager_ms, 0}}}, "", false, ""};
   return result;
 }
 
 TaskResult unsolved(double eager_ms) {
   TaskResult result;
-  result.baseline = Baseline{eager_ms, std::nullopt, std::nullopt, 0, 0, ""};
+  result.baseline = Baseline{{{Against::Eager, {eager_ms, 0}}}, "", false, ""};
   return result;
 }
 

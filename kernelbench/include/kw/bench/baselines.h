@@ -19,8 +19,8 @@ struct Baselines {
   const Baseline* find(std::string_view task) const;
 };
 
-/// The first line describes the machine, each other line one problem. A torn last line (a run that
-/// was cut off) is an error that says so.
+/// The first line describes the machine, each other line some kinds of baseline of one problem. A
+/// time given twice is an error, and so is a torn last line (a run that was cut off).
 Result<Baselines> parse_baselines(std::string_view json_lines);
 
 }  // namespace kw::bench

@@ -30,8 +30,9 @@ Result<Report> parse_report(std::string_view json);
 std::string to_json_line(const TaskResult& result);
 Result<std::vector<TaskResult>> parse_result_lines(std::string_view lines);
 
-/// A table: task, result, our ms, eager, torch.compile, both speedups, roofline floor and how near
-/// we come to it; above it the setup, below it the scores over all tasks and over the sound ones.
+/// A table: task, result, our ms, each baseline's, the speedup over eager and over the fastest of
+/// them, roofline floor and how near we come to it; above it the setup, below it the scores over
+/// all tasks and over the sound ones.
 std::string to_markdown(const Report& report);
 
 /// One page that needs nothing else: scores, a speedup chart for each baseline, a roofline plot, the

@@ -21,17 +21,38 @@ enum class TaskClass {
 std::string_view to_string(TaskClass klass) noexcept;
 std::optional<TaskClass> parse_task_class(std::string_view text) noexcept;
 
-/// The class that the judge's check V14 recorded, at the shapes that were judged; Genuine without it.
+/// The class that the judge's check V14 recorded, at the shapes that were judged; Genuine without
+/// it.
 TaskClass class_of(const Outcome& outcome);
 
-/// Times of PyTorch, in milliseconds (kernelbench/python/baseline.py).
+/// What a kernel is held against: ways to run the same model under PyTorch, at the task's policy
+/// but for the last.
+enum class Against {
+  Eager,
+  Graph,         // eager, captured in a CUDA graph: without the cost of launching
+  Library,       // the fastest of cuBLAS's, cuBLASLt's and cuDNN's own choices
+  Compile,       // torch.compile
+  EagerDefault,  // as PyTorch ships
+};
+inline constexpr Against kAgainst[] = {Against::Eager, Against::Graph, Against::Library,
+                                       Against::Compile, Against::EagerDefault};
+/// "eager", "graph", "library", "compile", "eager_default".
+std::string_view to_string(Against against) noexcept;
+
+/// Times of PyTorch (kernelbench/python/baseline.py).
 struct Baseline {
-  std::optional<double> eager_ms;          // at the task's policy
-  std::optional<double> compile_ms;        // torch.compile, at the task's policy
-  std::optional<double> eager_default_ms;  // as PyTorch ships
-  double eager_spread = 0;                 // (p90 - p10) / median
-  double compile_spread = 0;
-  std::string error;  // why something is missing
+  struct Time {
+    double ms = 0;      // median
+    double spread = 0;  // (p90 - p10) / median
+  };
+  std::map<Against, Time> times;
+  std::string library;        // that was fastest: "cuBLASLt"
+  bool library_only = false;  // the model does nothing but call it
+  std::string error;          // why something is missing
+
+  std::optional<double> ms(Against against) const;
+  /// The fastest at the task's policy.
+  std::optional<double> best_ms() const;
 };
 
 struct TaskResult {
@@ -54,11 +75,10 @@ struct TaskResult {
   std::optional<double> floor_ms() const;
 };
 
-enum class Against { Eager, Compile, EagerDefault };
-std::string_view to_string(Against against) noexcept;
-
 /// Baseline time over our time; nullopt unless both are known and positive.
 std::optional<double> speedup(const TaskResult& result, Against against);
+/// The same over the fastest baseline at the task's policy.
+std::optional<double> speedup_over_best(const TaskResult& result);
 
 /// KernelBench's thresholds of fast_p, and 1.2.
 inline constexpr double kFastThresholds[] = {0, 0.5, 0.8, 1, 1.2, 1.5, 2};
