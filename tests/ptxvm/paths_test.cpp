@@ -2,6 +2,7 @@
 // x86-64, quick accesses against those that count, folded registers against a trace's code, which
 // has none.
 
+#include <algorithm>
 #include <bit>
 
 #include "harness.h"
@@ -127,6 +128,58 @@ TEST(PtxVmPaths, MatrixProductsHaveTheSameBitsInEveryInstructionSet) {
       expect_same_everywhere(snippet, in, f.name);
       if (HasFatalFailure()) return;
     }
+  }
+}
+
+// Products one after another share decoded operands. Registers are drawn, so that results become
+// operands, and D lies on C in another order.
+TEST(PtxVmPaths, RunsOfMatrixProductsEqualProductsOneByOne) {
+  std::mt19937 engine(11);
+  for (unsigned program = 0; program < 30; ++program) {
+    const bool deep = program % 3 != 0, bf16 = program % 2 != 0, tame = program % 5 < 3;
+    const std::string type = bf16 ? "bf16" : "f16";
+    std::vector<unsigned> registers(16);
+    for (unsigned i = 0; i < 16; ++i) registers[i] = 16 + i;
+    const auto list = [](const std::vector<unsigned>& from, std::size_t first, std::size_t count) {
+      std::string out;
+      for (std::size_t i = 0; i < count; ++i)
+        out += (i == 0 ? "{%r" : ", %r") + std::to_string(from[first + i]);
+      return out + "}";
+    };
+    std::string body;
+    for (unsigned i = 0; i < 16; ++i)
+      body +=
+          "ld.global.b32 %r" + std::to_string(16 + i) + ", [%rd1+" + std::to_string(4 * i) + "];\n";
+    for (unsigned i = 0; i < 14; ++i) {
+      // Tame: sums stay in their eight registers. Else any register may become anything.
+      const std::vector<unsigned> sums(registers.begin() + 8, registers.end());
+      const std::size_t a = 4 * (engine() % (tame ? 2 : 4)), b = 2 * (engine() % (tame ? 4 : 8));
+      std::vector<unsigned> to = tame ? sums : registers, from = to;
+      std::shuffle(to.begin(), to.end(), engine);
+      if (i % 2 == 0) from = to;
+      if (i % 2 != 0) std::shuffle(from.begin(), from.end(), engine);
+      body += "mma.sync.aligned.m16n8k" + std::string(deep ? "16" : "8") + ".row.col.f32." + type +
+              "." + type + ".f32 " + list(to, 0, 4) + ", " + list(registers, a, deep ? 4 : 2) +
+              ", ";
+      body += list(registers, b, deep ? 2 : 1) + ", " + list(from, 0, 4) + ";\n";
+    }
+    for (unsigned i = 0; i < 16; ++i)
+      body +=
+          "st.global.b32 [%rd2+" + std::to_string(4 * i) + "], %r" + std::to_string(16 + i) + ";\n";
+    Snippet snippet(body);
+    std::vector<Record> in(64);
+    for (Record& r : in) {
+      for (std::size_t i = 0; i < 16; ++i) {
+        const unsigned fraction = bf16 ? 7 : 10, bias = bf16 ? 127 : 15;
+        const std::uint32_t bits = tame && i >= 8
+                                       ? draw(engine, 23, 127, 10, false, 32)
+                                       : draw(engine, fraction, bias, 6, false, 16) |
+                                             draw(engine, fraction, bias, 6, false, 16) << 16;
+        std::memcpy(&r[4 * i], &bits, 4);
+      }
+    }
+    expect_same_everywhere(snippet, in, type.c_str());
+    if (HasFatalFailure()) return;
   }
 }
 

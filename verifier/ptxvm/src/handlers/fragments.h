@@ -7,7 +7,6 @@
 
 #include "exec/control.h"
 #include "handlers/matrix.h"
-#include "handlers/quick_operands.h"
 
 namespace kw::ptxvm::KW_ISA {
 
@@ -61,36 +60,20 @@ void load_b(Warp& w, const u32* operands, V (*b)[8]) {
   }
 }
 
-template <class E>
-concept HasQuick = requires {
-  typename E::Quick;
-};
+template <class EA, class EB, unsigned K, bool HalfAccumulator>
+inline constexpr Model model_of{EA::by_pairs ? K / 2
+                                : K < 16     ? K
+                                             : 16,
+                                EA::lowest, EB::lowest, HalfAccumulator};
 
 // extra: D, A, B, C registers in this order.
 // EA, EB: decoders with lowest, the exponent of the smallest normal number.
 template <class EA, class EB, unsigned M, unsigned K, bool HalfAccumulator>
-const Ins* mma_float(Warp& w, const Ins* ins) {
-  const Ins* next = nullptr;
-  if (incomplete(w, ins, &next)) return next;
+void multiply_fragments(Warp& w, const Ins* ins) {
   constexpr unsigned kD = M / (HalfAccumulator ? 8 : 4);
   constexpr unsigned kA = M * K / (32 * EA::per_register), kB = 8 * K / (32 * EB::per_register);
   const u32* d = w.extra + ins->extra;
   const u32 *a = d + kD, *b = a + kA, *from_c = b + kB;
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
-  if constexpr (M == 16 && !HalfAccumulator && HasQuick<EA>) {
-    const u16 *ra[kA], *rb[kB];
-    const float* rc[kD];
-    float* rd[kD];
-    for (unsigned i = 0; i < kA; ++i) ra[i] = reg<const u16>(w, a[i]);
-    for (unsigned i = 0; i < kB; ++i) rb[i] = reg<const u16>(w, b[i]);
-    for (unsigned i = 0; i < kD; ++i) rc[i] = reg<const float>(w, from_c[i]);
-    for (unsigned i = 0; i < kD; ++i) rd[i] = reg<float>(w, d[i]);
-    if (!w.exact_matrix && quick_mma<typename EA::Quick, K>(ra, rb, rc, rd)) {
-      w.control->matrix_multiply_adds += u64{M} * 8 * K;
-      return ins + 1;
-    }
-  }
-#endif
   Product<M, K> p;
   load_a<EA, M, K>(w, a, p.a);
   load_b<EB, K>(w, b, p.b);
@@ -103,10 +86,7 @@ const Ins* mma_float(Warp& w, const Ins* ins) {
       p.c[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2] = value;
     }
   }
-  constexpr Model kModel{EA::by_pairs ? K / 2
-                         : K < 16     ? K
-                                      : 16,
-                         EA::lowest, EB::lowest, HalfAccumulator};
+  constexpr Model kModel = model_of<EA, EB, K, HalfAccumulator>;
   if (EA::by_pairs && !w.exact_matrix) {
     // The products are summed from zero; C is added after, rounding to nearest.
     float c[M][8];
@@ -128,6 +108,13 @@ const Ins* mma_float(Warp& w, const Ins* ins) {
                   : bit_cast<u32>(*value);
     }
   }
+}
+
+template <class EA, class EB, unsigned M, unsigned K, bool HalfAccumulator>
+const Ins* mma_float(Warp& w, const Ins* ins) {
+  const Ins* next = nullptr;
+  if (incomplete(w, ins, &next)) return next;
+  multiply_fragments<EA, EB, M, K, HalfAccumulator>(w, ins);
   w.control->matrix_multiply_adds += u64{M} * 8 * K;
   return ins + 1;
 }

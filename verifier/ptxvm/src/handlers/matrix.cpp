@@ -4,6 +4,7 @@
 #include "handlers/fragments.h"
 #include "handlers/initialised.h"
 #include "handlers/offsets.h"
+#include "handlers/product_run.h"
 #include "handlers/race_windows.h"
 #include "handlers/transpose.h"
 
@@ -17,7 +18,7 @@ struct F16 {
   static constexpr bool by_pairs = false;
   static constexpr int lowest = -14;
   static float decode(u16 code) { return half_to_float(code); }
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#ifdef KW_QUICK_PRODUCT
   using Quick = QuickF16;
 #endif
 };
@@ -27,7 +28,7 @@ struct BF16 {
   static constexpr bool by_pairs = false;
   static constexpr int lowest = -126;
   static float decode(u16 code) { return bf16_to_float(code); }
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#ifdef KW_QUICK_PRODUCT
   using Quick = QuickBF16;
 #endif
 };
@@ -208,12 +209,12 @@ const Ins* transpose(Warp& w, const Ins* ins) {
 }  // namespace
 
 void register_matrix(Registry& r) {
-  r.add("$mma.m16n8k16", "f32", "f16.f16", mma_float<F16, F16, 16, 16, false>, {});
+  r.add("$mma.m16n8k16", "f32", "f16.f16", mma_run<F16, 16>, {});
   r.add("$mma.m16n8k16", "f16", "f16.f16", mma_float<F16, F16, 16, 16, true>, {});
-  r.add("$mma.m16n8k8", "f32", "f16.f16", mma_float<F16, F16, 16, 8, false>, {});
+  r.add("$mma.m16n8k8", "f32", "f16.f16", mma_run<F16, 8>, {});
   r.add("$mma.m16n8k8", "f16", "f16.f16", mma_float<F16, F16, 16, 8, true>, {});
-  r.add("$mma.m16n8k16", "f32", "bf16.bf16", mma_float<BF16, BF16, 16, 16, false>, {});
-  r.add("$mma.m16n8k8", "f32", "bf16.bf16", mma_float<BF16, BF16, 16, 8, false>, {});
+  r.add("$mma.m16n8k16", "f32", "bf16.bf16", mma_run<BF16, 16>, {});
+  r.add("$mma.m16n8k8", "f32", "bf16.bf16", mma_run<BF16, 8>, {});
   r.add("$mma.m16n8k8", "f32", "tf32.tf32", mma_float<TF32, TF32, 16, 8, false>, {});
   r.add("$mma.m16n8k4", "f32", "tf32.tf32", mma_float<TF32, TF32, 16, 4, false>, {});
   r.add("$ldmatrix", load_matrix, {});

@@ -5,7 +5,7 @@
 
 namespace kw::ptxvm::KW_ISA {
 
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#ifdef KW_QUICK_PRODUCT
 
 /// Watches that the codes seen stand for zero or a number of moderate size.
 struct CodeRange {
@@ -29,6 +29,9 @@ struct CodeRange {
 struct QuickF16 {
   static constexpr u16 kLow = 1, kHigh = 0x7c00;
   static __m256 numbers(__m128i codes) { return _mm256_cvtph_ps(codes); }
+#if defined(__AVX512F__)
+  static __m512 numbers(__m256i codes) { return _mm512_maskz_cvtph_ps(0xffff, codes); }
+#endif
   static __m256i exponents(__m256i magnitude) {
     const __m256i field = _mm256_max_epi16(_mm256_srli_epi16(magnitude, 10), _mm256_set1_epi16(1));
     return _mm256_sub_epi16(field, _mm256_set1_epi16(15));
@@ -39,6 +42,12 @@ struct QuickBF16 {
   static __m256 numbers(__m128i codes) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(codes), 16));
   }
+#if defined(__AVX512F__)
+  static __m512 numbers(__m256i codes) {
+    const __m512i wide = _mm512_maskz_cvtepu16_epi32(0xffff, codes);
+    return reinterpret_cast<__m512>(reinterpret_cast<UintV>(wide) << 16);
+  }
+#endif
   static __m256i exponents(__m256i magnitude) {
     return _mm256_sub_epi16(_mm256_srli_epi16(magnitude, 7), _mm256_set1_epi16(127));
   }
@@ -55,28 +64,70 @@ inline __m256i to_bytes(__m256i low, __m256i high) {
   return _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8);
 }
 
+// Four vectors from the four numbers that lie in each quarter: first the first of all quarters.
+template <int... i>
+inline FloatV repeated(FloatV x) {
+  return __builtin_shufflevector(x, x, (i)...);
+}
+inline void spread(FloatV x, float (*to)[kWide]) {
+  const auto put = [&](unsigned k, FloatV v) { *reinterpret_cast<FloatV*>(to[k]) = v; };
+#if defined(__AVX512F__)
+  put(0, repeated<0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12>(x));
+  put(1, repeated<1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9, 13, 13, 13, 13>(x));
+  put(2, repeated<2, 2, 2, 2, 6, 6, 6, 6, 10, 10, 10, 10, 14, 14, 14, 14>(x));
+  put(3, repeated<3, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15, 15>(x));
+#else
+  put(0, repeated<0, 0, 0, 0, 4, 4, 4, 4>(x));
+  put(1, repeated<1, 1, 1, 1, 5, 5, 5, 5>(x));
+  put(2, repeated<2, 2, 2, 2, 6, 6, 6, 6>(x));
+  put(3, repeated<3, 3, 3, 3, 7, 7, 7, 7>(x));
+#endif
+}
+
+// As many rows as a vector has, eight codes each: all k of these rows.
+template <class F>
+inline void decode_rows(const u16* codes, float (*to)[kWide]) {
+#if defined(__AVX512F__)
+  const auto x = reinterpret_cast<FloatV>(F::numbers(_mm256_load_si256(as_vector(codes))));
+  const auto y = reinterpret_cast<FloatV>(F::numbers(_mm256_load_si256(as_vector(codes + 16))));
+  spread(__builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
+         to);
+  spread(__builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31),
+         to + 4);
+#else
+  const auto row = [&](unsigned r) {
+    const __m128i* from = reinterpret_cast<const __m128i*>(codes + 8 * r);
+    return reinterpret_cast<FloatV>(F::numbers(_mm_load_si128(from)));
+  };
+  const FloatV x = row(0), y = row(1);
+  spread(__builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11), to);
+  spread(__builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15), to + 4);
+#endif
+}
+
 // Register r of A is rows 8 (r % 2) and k from 8 (r / 2) on, eight of each, row by row.
 template <class F, unsigned K>
-inline void quick_a(const u16* const* registers, QuickOperands<K>& q, CodeRange& range) {
+inline void decode_a(const u16* const* registers, QuickA<K>& q) {
+  CodeRange range;
   for (unsigned r = 0; r < K / 4; ++r) {
     const unsigned first = 8 * (r % 2);
     const u16* codes = registers[r];
-    for (unsigned row = 0; row < 8; ++row)
-      _mm256_store_ps(
-          &q.a[first + row][8 * (r / 2)],
-          F::numbers(_mm_load_si128(reinterpret_cast<const __m128i*>(codes + 8 * row))));
+    for (unsigned row = 0; row < 8; row += kWideRows)
+      decode_rows<F>(codes + 8 * row, &q.a[(first + row) / kWideRows][8 * (r / 2)]);
     for (unsigned row = 0; row < 8; row += 4) {
       const __m256i* from = as_vector(codes + 8 * row);
       const __m256i bytes = to_bytes(exponents_of<F>(_mm256_load_si256(from), range),
                                      exponents_of<F>(_mm256_load_si256(from + 1), range));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(q.ea[r / 2][first + row]), bytes);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(q.exponents[r / 2][first + row]), bytes);
     }
   }
+  q.plain = range.within(F::kLow, F::kHigh);
 }
 
 // Register r of B is k from 8 r on, eight for each column, column by column.
 template <class F, unsigned K>
-inline void quick_b(const u16* const* registers, QuickOperands<K>& q, CodeRange& range) {
+inline void decode_b(const u16* const* registers, QuickB<K>& q) {
+  CodeRange range;
   for (unsigned r = 0; r < K / 8; ++r) {
     const auto column = [&](unsigned n) {
       return _mm_load_si128(reinterpret_cast<const __m128i*>(registers[r] + 8 * n));
@@ -102,20 +153,10 @@ inline void quick_b(const u16* const* registers, QuickOperands<K>& q, CodeRange&
       put(k + 2, _mm256_castsi256_si128(second));
       put(k + 3, _mm256_extracti128_si256(second, 1));
       const __m256i bytes = to_bytes(exponents_of<F>(first, range), exponents_of<F>(second, range));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(q.eb[k]), bytes);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(q.exponents[k]), bytes);
     }
   }
-}
-
-/// D = A B + C by fragments; false, with D untouched, where the operands are not for this.
-template <class F, unsigned K>
-inline bool quick_mma(const u16* const* a, const u16* const* b, const float* const* c,
-                      float* const* d) {
-  QuickOperands<K> q;
-  CodeRange range;
-  quick_a<F, K>(a, q, range);
-  quick_b<F, K>(b, q, range);
-  return range.within(F::kLow, F::kHigh) && quick_product<K>(q, c, d);
+  q.plain = range.within(F::kLow, F::kHigh);
 }
 #endif
 

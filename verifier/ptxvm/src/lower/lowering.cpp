@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "exec/warp.h"
+#include "lower/product_runs.h"
 
 namespace kw::ptxvm {
 
@@ -92,6 +93,7 @@ Status Lowering::run() {
   }
   for (const auto& [ins, block] : patches_) out_.code[ins].x = out_.block_start[block];
   for (const auto& [index, block] : table_patches_) out_.extra[index] = out_.block_start[block];
+  plan_product_runs(out_);
   out_.register_bytes = slots_.bytes;
   clear_registers();
   out_.frame_bytes = kernel_.frame_bytes;
