@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <map>
 
 #include "kw/verify/degeneracy.h"
+#include "window_reads.h"
 
 namespace kw::verify {
 namespace {
@@ -36,16 +37,32 @@ double elements(const Shape& shape) {
   return n;
 }
 
-/// Values that some output is computed from. Only what is read whole counts: a slice, a gather or a
-/// triangle may leave most of its operand unread, so everything above one of them is left out.
-std::set<ValueId> needed_whole(const Graph& graph) {
-  std::set<ValueId> needed(graph.outputs.begin(), graph.outputs.end());
+/// Values that some output is computed from, and the share of each that no algorithm can leave
+/// unread. A slice, a gather or a triangle may leave most of its operand unread, so everything
+/// above one of them is left out; a window operator reads what lies in its windows.
+std::map<ValueId, double> needed_share(const Graph& graph) {
+  std::map<ValueId, double> needed;
+  const auto need = [&](ValueId id, double share) {
+    double& most = needed[id];
+    most = std::max(most, share);
+  };
+  for (const ValueId id : graph.outputs) need(id, 1);
   for (std::size_t n = graph.nodes.size(); n-- > 0;) {
     const Node& node = graph.nodes[n];
-    const bool wanted = std::any_of(node.outputs.begin(), node.outputs.end(),
-                                    [&](ValueId id) { return needed.contains(id); });
+    const bool wanted = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+      const auto found = needed.find(id);
+      return found != needed.end() && found->second == 1;
+    });
     if (!wanted) continue;
     const std::string_view op = node.op;
+    if (const auto reads = window_reads(graph, node)) {
+      need(node.inputs[0], reads->input_share);
+      if (reads->whole_weight) need(node.inputs[1], 1);
+      for (std::size_t i = 2; i < node.inputs.size(); ++i) {
+        if (node.inputs[i] != kNoValue) need(node.inputs[i], 1);
+      }
+      continue;
+    }
     const bool partial = op.find("slice") != op.npos || op.find("select") != op.npos ||
                          op.find("gather") != op.npos || op.find("embedding") != op.npos ||
                          op.find("tri") != op.npos || op.find("diag") != op.npos ||
@@ -53,7 +70,7 @@ std::set<ValueId> needed_whole(const Graph& graph) {
                          op.find("where") != op.npos || op.find("like") != op.npos;
     if (partial) continue;
     for (const ValueId id : node.inputs) {
-      if (id != kNoValue) needed.insert(id);
+      if (id != kNoValue) need(id, 1);
     }
   }
   return needed;
@@ -74,19 +91,19 @@ bool is_contraction(std::string_view op) {
 Roofline roofline(const Task& task, const DeviceIdentity& device) {
   Roofline r;
   const Graph& graph = task.graph;
-  const std::set<ValueId> needed = needed_whole(graph);
-  for (const ValueId id : needed) {
+  const std::map<ValueId, double> needed = needed_share(graph);
+  for (const auto& [id, share] : needed) {
     const Value& value = graph.value(id);
     const bool output =
         std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
     if (!output && graph.producer(id) >= 0) continue;
-    r.bytes += elements(value.shape) * static_cast<double>(size_of(value.dtype));
+    r.bytes += share * elements(value.shape) * static_cast<double>(size_of(value.dtype));
   }
   const bool all_of_it = algebraic(graph).empty();
   for (const Node& node : graph.nodes) {
-    if (!all_of_it || !is_contraction(node.op) || node.outputs.empty() || !needed.contains(node.outputs[0])) {
-      continue;
-    }
+    if (!all_of_it || !is_contraction(node.op) || node.outputs.empty()) continue;
+    const auto found = needed.find(node.outputs[0]);
+    if (found == needed.end() || found->second < 1) continue;
     const std::size_t first = node.op.find("add") != std::string::npos ? 1 : 0;
     const Shape& a = graph.value(node.inputs[first]).shape;
     const double k = a.empty() ? 1 : static_cast<double>(a.back());
