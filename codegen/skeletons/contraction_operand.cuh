@@ -2,6 +2,7 @@
 // "rows" are the rows of A (m) or the columns of B (n). An operand type gives
 //   kRunsAlongK   neighbouring elements in memory are neighbours in k (else: in rows)
 //   kQuads        four neighbours may be read by one aligned 16-byte load
+//   kInMemory      the elements lie in memory as FP32: they have an address(batch, row, k)
 //   at(batch, row, k)     one element
 //   quad(batch, row, k)   address of four, only where kQuads
 // Operands whose accessor is affine are Strided; any other accessor is wrapped in Accessed.
@@ -12,6 +13,7 @@ template <bool RunsAlongK, bool Quads>
 struct Strided {
   static constexpr bool kRunsAlongK = RunsAlongK;
   static constexpr bool kQuads = Quads;
+  static constexpr bool kInMemory = true;
   const float* __restrict__ base;
   long long batch_stride, row_stride, k_stride;  // in elements; one of the last two is often 1
 
@@ -33,6 +35,7 @@ template <class Function, bool RunsAlongK>
 struct Accessed {
   static constexpr bool kRunsAlongK = RunsAlongK;
   static constexpr bool kQuads = false;
+  static constexpr bool kInMemory = false;
   Function function;
 
   __device__ __forceinline__ float at(int batch, int row, int k) const {

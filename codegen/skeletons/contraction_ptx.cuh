@@ -38,6 +38,17 @@ __device__ __forceinline__ void copy_async_4(unsigned to, const void* from, int 
       "l"(from), "r"(wanted)
       : "memory");
 }
+// The same of one piece, zeros where it is not wanted: nothing is read then.
+__device__ __forceinline__ void copy_async_16_or_zero(unsigned to, const void* from, bool wanted) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+               "r"(wanted ? 16 : 0)
+               : "memory");
+}
+__device__ __forceinline__ void copy_async_4_or_zero(unsigned to, const void* from, bool wanted) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from),
+               "r"(wanted ? 4 : 0)
+               : "memory");
+}
 __device__ __forceinline__ void copy_async_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }

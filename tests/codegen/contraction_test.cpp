@@ -66,6 +66,9 @@ TEST(Contraction, TakesTheFormThatFitsTheShape) {
   EXPECT_THAT(cover("[4096,4096]", "[4096,4096]", "[4096,4096]"),
               StartsWith("contraction@2:fp16x3"));
   EXPECT_THAT(cover("[64,64]", "[64,64]", "[64,64]"), StartsWith("contraction@2:ffma"));
+  EXPECT_THAT(cover("[128,32768]", "[32768,32768]", "[128,32768]"),
+              StartsWith("contraction@2:direct"));
+  EXPECT_THAT(cover("[24,8192]", "[8192,8192]", "[24,8192]"), StartsWith("contraction@2:direct"));
   EXPECT_THAT(cover("[2048,65536]", "[65536,1]", "[2048,1]"), StartsWith("contraction@2:gemv"));
   EXPECT_THAT(cover("[1,4096]", "[4096,4096]", "[1,4096]"), StartsWith("contraction@2:gemv"));
   EXPECT_THAT(cover("[4096]", "[4096]", "[]"), StartsWith("contraction@2:gemv"));
@@ -126,8 +129,8 @@ TEST(Contraction, FusesPointwiseWorkOnEitherSideOfTheProduct) {
                                    R"({"op":"aten.mul","in":["s","x"],"out":["out"],"attrs":{}})",
                                    "out"),
                            h100());
-  EXPECT_THAT(c.cover, testing::AnyOf(HasSubstr("contraction@2:fp16x3[0-3]"),
-                                      HasSubstr("contraction@2:fp16x3[1-3]")));
+  EXPECT_THAT(c.cover, StartsWith("contraction@2:"));
+  EXPECT_THAT(c.cover, testing::AnyOf(HasSubstr("[0-3]"), HasSubstr("[1-3]")));
 }
 
 TEST(Contraction, LeavesATransposedResultToAnotherRegion) {
@@ -140,13 +143,14 @@ TEST(Contraction, LeavesATransposedResultToAnotherRegion) {
                                    R"({"op":"aten.add","in":["p","t"],"out":["out"],"attrs":{}})",
                                    "out"),
                            h100());
-  EXPECT_THAT(c.cover, StartsWith("contraction@2:fp16x3[0-0]"));
+  EXPECT_THAT(c.cover, StartsWith("contraction@2:"));
+  EXPECT_THAT(c.cover, HasSubstr("[0-0]+"));
 }
 
 TEST(Contraction, DividesALongSumAmongThreadBlocks) {
   const Candidate c = best(
       task_of("long", two("[256,524288]", "[524288,256]", "[256,256]"), kMatmul, "out"), h100());
-  EXPECT_THAT(c.cover, StartsWith("contraction@2:fp16x3"));
+  EXPECT_THAT(c.cover, StartsWith("contraction@2:direct"));
   EXPECT_GE(c.parameters.at("r0.splits"), 16);
 }
 

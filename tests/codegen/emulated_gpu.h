@@ -18,6 +18,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #define __device__
@@ -184,6 +185,7 @@ inline unsigned float_to_half(float x) {
 #define blockIdx (emulated_gpu::Block::current().block)
 
 inline void __syncthreads() { emulated_gpu::Block::current().barrier(); }
+inline void __syncwarp() { emulated_gpu::Block::current().warp_barrier(); }
 template <typename T>
 T __ldg(const T* p) {
   return *p;
@@ -197,7 +199,7 @@ inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
 inline int __popc(unsigned x) { return std::popcount(x); }
 inline int __ffs(unsigned x) { return x == 0 ? 0 : std::countr_zero(x) + 1; }
 inline void atomicOr(unsigned* p, unsigned x) { *p |= x; }
-inline void atomicAdd(unsigned* p, unsigned x) { *p += x; }
+inline unsigned atomicAdd(unsigned* p, unsigned x) { return std::exchange(*p, *p + x); }
 inline unsigned __reduce_max_sync(unsigned, unsigned x) {
   const auto all = emulated_gpu::Block::current().exchange(x);
   return *std::max_element(all.begin(), all.end());
@@ -245,6 +247,16 @@ void copy_async_16(unsigned to, const void* from, int wanted) {
 }
 inline void copy_async_4(unsigned to, const void* from, int wanted) {
   if (wanted != 0) std::memcpy(emulated_gpu::Block::current().shared.data() + to, from, 4);
+}
+inline void copy_async_or_zero(unsigned to, const void* from, bool wanted, std::size_t bytes) {
+  unsigned char* at = emulated_gpu::Block::current().shared.data() + to;
+  wanted ? std::memcpy(at, from, bytes) : std::memset(at, 0, bytes);
+}
+inline void copy_async_16_or_zero(unsigned to, const void* from, bool wanted) {
+  copy_async_or_zero(to, from, wanted, 16);
+}
+inline void copy_async_4_or_zero(unsigned to, const void* from, bool wanted) {
+  copy_async_or_zero(to, from, wanted, 4);
 }
 inline void copy_async_commit() {}
 template <int Pending>

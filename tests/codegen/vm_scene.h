@@ -35,18 +35,27 @@ inline compile::CompileService& compiler() {
   return instance;
 }
 
+/// Compiles each source once.
+inline const CompileResult& compiled(const std::string& source, const std::string& arch) {
+  static std::map<std::string, CompileResult> done;
+  const auto it = done.find(arch + source);
+  if (it != done.end()) return it->second;
+  return done.emplace(arch + source, compiler().compile({source, arch, {}}, {}).value())
+      .first->second;
+}
+
 /// Output bytes by buffer name; a failed expectation and nothing when the candidate is at fault.
 inline std::map<std::string, Bytes> run(verify::Device& device, const Candidate& candidate,
                                         const std::map<std::string, Bytes>& inputs) {
-  auto compiled = compiler().compile({candidate.source, device.arch(), {}}, {}).value();
-  if (const auto* failed = std::get_if<CompileFailure>(&compiled)) {
+  const CompileResult& result = compiled(candidate.source, device.arch());
+  if (const auto* failed = std::get_if<CompileFailure>(&result)) {
     ADD_FAILURE() << candidate.cover << ": "
                   << (failed->diagnostics.empty() ? "" : failed->diagnostics.front().text) << "\n"
                   << candidate.source;
     return {};
   }
   verify::RunRequest request;
-  request.module = std::get<CompiledModule>(std::move(compiled));
+  request.module = std::get<CompiledModule>(result);
   request.plan = candidate.plan;
   verify::Trial trial;
   for (const auto& [name, bytes] : inputs) {

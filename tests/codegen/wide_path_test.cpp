@@ -1,11 +1,13 @@
-// What the FP16x3 product must leave to its wide path: rows whose range two FP16 terms cannot hold,
-// NaN and Inf. Right to the `ieee` bound, and shown by the counter that the plan carries. Built
-// twice: for the virtual machine, and as a GPU test.
+// What the FP16x3 products must leave to their wide path: rows whose range two FP16 terms cannot
+// hold, NaN and Inf. Right to the `ieee` bound, and shown by the counter that the plan carries.
+// Built twice: for the virtual machine, and as a GPU test.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <tuple>
 
 #include "codegen/vm_scene.h"
 #include "kw/core/random.h"
@@ -88,44 +90,49 @@ void expect_ieee(const Shape3& s, const Floats& x, const Floats& y, const Floats
 struct Family {
   const char* name;
   float (*x)(RandomStream&, std::int64_t row, std::int64_t k);
-  bool wide;  // whether any block must leave the tensor cores
+  bool wide;         // whether any block must leave the tensor cores
+  bool direct_wide;  // the same where scales are of single rows and NaN passes through the terms
 };
 const Family kFamilies[] = {
-    {"normal", [](RandomStream& r, std::int64_t, std::int64_t) { return normal(r); }, false},
-    {"large", [](RandomStream& r, std::int64_t, std::int64_t) { return 1e12f * normal(r); }, false},
-    {"huge", [](RandomStream& r, std::int64_t, std::int64_t) { return 1e32f * normal(r); }, true},
+    {"normal", [](RandomStream& r, std::int64_t, std::int64_t) { return normal(r); }, false, false},
+    {"large", [](RandomStream& r, std::int64_t, std::int64_t) { return 1e12f * normal(r); }, false,
+     false},
+    {"huge", [](RandomStream& r, std::int64_t, std::int64_t) { return 1e32f * normal(r); }, true,
+     true},
     {"huge_row",
      [](RandomStream& r, std::int64_t i, std::int64_t) {
        return (i == 33 ? 1e30f : 1.f) * normal(r);
      },
-     true},
+     true, true},
     {"spiky",
      [](RandomStream& r, std::int64_t i, std::int64_t k) {
        return i % 40 == 7 && k % 61 == 5 ? 3e11f * normal(r) : normal(r);
      },
-     true},
+     true, true},
     {"denormal",
-     [](RandomStream& r, std::int64_t, std::int64_t) { return std::ldexp(normal(r), -132); }, true},
+     [](RandomStream& r, std::int64_t, std::int64_t) { return std::ldexp(normal(r), -132); }, true,
+     true},
     {"one_denormal",
      [](RandomStream& r, std::int64_t i, std::int64_t k) {
        return i == 3 && k == 5 ? 0x1p-140f : normal(r);
      },
-     true},
+     true, true},
     {"nan_row",
      [](RandomStream& r, std::int64_t i, std::int64_t k) {
        return i == 17 && k == 100 ? kNaN : normal(r);
      },
-     true},
+     true, false},
     {"inf_row",
      [](RandomStream& r, std::int64_t i, std::int64_t k) {
        return i == 21 && k == 90 ? -kInf : normal(r);
      },
-     true},
+     true, true},
 };
 
-class WidePath : public testing::TestWithParam<Family> {};
+class WidePath : public testing::TestWithParam<std::tuple<Family, const char*>> {};
 
 TEST_P(WidePath, IsTakenWhereTwoTermsCannotHoldARow) {
+  const auto& [family, form] = GetParam();
   const std::string where = KW_TEST_DEVICE;
   auto device = verify::open_device(where);
   if (!device && where == "cuda" && std::getenv("KW_REQUIRE_GPU") == nullptr) {
@@ -136,10 +143,14 @@ TEST_P(WidePath, IsTakenWhereTwoTermsCannotHoldARow) {
   const Shape3 s = vm ? Shape3{80, 72, 160} : Shape3{1024, 1000, 2052};
   Target target = virtual_machine_target();
   if (!vm) target.arch = (*device)->arch();
-  const auto candidates = generate(product(s), target);
+  const auto candidates = generate(product(s), target, 6);
   ASSERT_TRUE(candidates) << candidates.error().message;
-  Candidate c = candidates->front();
-  ASSERT_THAT(c.cover, testing::StartsWith("contraction@2:fp16x3"));
+  const auto found =
+      std::find_if(candidates->begin(), candidates->end(), [&](const Candidate& one) {
+        return one.cover.starts_with(std::string("contraction@2:") + form + "[");
+      });
+  ASSERT_NE(found, candidates->end());
+  Candidate c = *found;
 
   // The counter leaves with the outputs: as state that starts at zero.
   std::string counter;
@@ -159,8 +170,7 @@ TEST_P(WidePath, IsTakenWhereTwoTermsCannotHoldARow) {
   RandomStream random(11, 1);
   Floats x(static_cast<std::size_t>(s.m * s.k)), y(static_cast<std::size_t>(s.k * s.n));
   for (std::size_t i = 0; i < x.size(); ++i) {
-    x[i] = GetParam().x(random, static_cast<std::int64_t>(i) / s.k,
-                        static_cast<std::int64_t>(i) % s.k);
+    x[i] = family.x(random, static_cast<std::int64_t>(i) / s.k, static_cast<std::int64_t>(i) % s.k);
   }
   for (float& v : y) v = normal(random);
   const auto outputs = testing_vm::run(**device, c,
@@ -170,12 +180,17 @@ TEST_P(WidePath, IsTakenWhereTwoTermsCannotHoldARow) {
   ASSERT_TRUE(outputs.contains("out") && outputs.contains(counter));
   expect_ieee(s, x, y, testing_vm::values_of<float>(outputs.at("out")));
   const auto wide = testing_vm::values_of<std::uint32_t>(outputs.at(counter)).front();
-  EXPECT_EQ(wide > 0, GetParam().wide) << wide;
+  EXPECT_EQ(wide > 0, std::string(form) == "direct" ? family.direct_wide : family.wide) << wide;
   RecordProperty("wide_products", std::to_string(wide));
 }
 
-INSTANTIATE_TEST_SUITE_P(Fp16x3, WidePath, testing::ValuesIn(kFamilies),
-                         [](const auto& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(Contraction, WidePath,
+                         testing::Combine(testing::ValuesIn(kFamilies),
+                                          testing::Values("fp16x3", "direct")),
+                         [](const auto& one) {
+                           return std::string(std::get<1>(one.param)) + "_" +
+                                  std::get<0>(one.param).name;
+                         });
 
 }  // namespace
 }  // namespace kw::codegen

@@ -19,6 +19,7 @@ class ContractionSkeleton final : public Skeleton {
     const ContractionForms at{program, region, *site, target};
     std::vector<Offer> offers;
     if (const auto cost = fp16x3_cost(at)) offers.push_back({"fp16x3", *cost});
+    if (const auto cost = direct_cost(at)) offers.push_back({"direct", *cost});
     if (const auto image = image_site(program, region)) {
       const auto cost = image_cost({program, region, image->site, target}, *image);
       if (cost) offers.push_back({"image", *cost});
@@ -40,6 +41,7 @@ class ContractionSkeleton final : public Skeleton {
     if (!site) return {};
     const ContractionForms at{program, region, *site, target};
     if (form == "fp16x3") return fp16x3_space(at);
+    if (form == "direct") return direct_space(at);
     if (form == "decode") return decode_space(at);
     if (form == "gemv") return gemv_space(at);
     return ffma_space(at);
@@ -56,6 +58,7 @@ class ContractionSkeleton final : public Skeleton {
     if (!site) return fail(Errc::Internal, "contraction: not the region that was offered");
     const ContractionForms at{program, region, *site, context.target};
     Fragment fragment = form == "fp16x3"   ? emit_fp16x3(at, config, context)
+                        : form == "direct" ? emit_direct(at, config, context)
                         : form == "decode" ? emit_decode(at, config, context)
                         : form == "gemv"   ? emit_gemv(at, config, context)
                                            : emit_ffma(at, config, context);

@@ -93,11 +93,12 @@ void add_finish_kernel(const ContractionForms& at, const EpilogueText& epilogue,
 
 std::optional<double> ffma_cost(const ContractionForms& at) {
   const FfmaParameters p = heuristic(at.site, at.target);
-  const std::int64_t blocks =
-      ceil_div(at.site.m, p.tile_m) * ceil_div(at.site.n, p.tile_n) * at.site.batch * p.splits;
+  const std::int64_t tiles =
+      ceil_div(at.site.m, p.tile_m) * ceil_div(at.site.n, p.tile_n) * at.site.batch;
+  const double padded = 2.0 * static_cast<double>(tiles * p.tile_m * p.tile_n * at.site.k);
   Work work;
   work.bytes = minimal_bytes(at.program, at.region);
-  work.operations = at.site.flops() * wave_factor(blocks, at.target.sm_count);
+  work.operations = padded * wave_factor(tiles * p.splits, at.target.sm_count);
   work.operations_per_us = kFlopsPerUs * static_cast<double>(at.target.sm_count) / 132;
   work.launches = p.splits > 1 ? 2 : 1;
   return cost_of(work, at.target);

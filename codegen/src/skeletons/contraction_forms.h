@@ -3,10 +3,13 @@
 // and emits.
 //
 //   fp16x3   operands as two FP16 terms on tensor cores (contraction_fp16x3.cuh)
+//   direct   the same, split in the main loop instead of in a pass of its own
+//            (contraction_direct.cuh)
 //   image    the same where the left operand is an image's pixels under a window
-//   (contraction_image.cuh) ffma     FP32 on the plain pipes (contraction_ffma.cuh) gemv     one
-//   side of the product is at most eight wide: bound by memory (gemv.cuh) decode   the same, the
-//   wide side stored in a block format (gemv_decode.cuh)
+//            (contraction_image.cuh)
+//   ffma     FP32 on the plain pipes (contraction_ffma.cuh)
+//   gemv     one side of the product is at most eight wide: bound by memory (gemv.cuh)
+//   decode   the same, the wide side stored in a block format (gemv_decode.cuh)
 
 #include <optional>
 
@@ -27,6 +30,10 @@ struct ContractionForms {
 std::optional<double> fp16x3_cost(const ContractionForms& at);
 ParameterSpace fp16x3_space(const ContractionForms& at);
 Fragment emit_fp16x3(const ContractionForms& at, const Config& config, const EmitContext& context);
+
+std::optional<double> direct_cost(const ContractionForms& at);
+ParameterSpace direct_space(const ContractionForms& at);
+Fragment emit_direct(const ContractionForms& at, const Config& config, const EmitContext& context);
 
 /// Of the image's own site: `at.site` is `image.site`.
 struct ImageSite;
