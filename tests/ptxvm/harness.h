@@ -28,13 +28,19 @@ inline std::string read_file(const std::string& path) {
   return text.str();
 }
 
+inline std::shared_ptr<const Program> load_data(const std::string& name) {
+  auto loaded = load(read_file(KW_SOURCE_DIR "/tests/ptxvm/data/" + name));
+  if (!loaded) throw std::runtime_error(loaded.error().message);
+  return *loaded;
+}
 /// The program of tests/ptxvm/data/kernels.cu, loaded once.
 inline const Program& kernels() {
-  static const auto program = [] {
-    auto loaded = load(read_file(KW_SOURCE_DIR "/tests/ptxvm/data/kernels.ptx"));
-    if (!loaded) throw std::runtime_error(loaded.error().message);
-    return *loaded;
-  }();
+  static const auto program = load_data("kernels.ptx");
+  return *program;
+}
+/// Of products.cu.
+inline const Program& products() {
+  static const auto program = load_data("products.ptx");
   return *program;
 }
 

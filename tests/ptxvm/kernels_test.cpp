@@ -126,6 +126,46 @@ TEST(PtxVmKernels, TensorCoreGemmWithAsyncCopiesIsExactOnSmallIntegers) {
   }
 }
 
+// Library-like tiles, all checks on, on two threads too.
+TEST(PtxVmKernels, WideProductsAreRightAndClean) {
+  const int m = 256, n = 64, k = 64;
+  std::mt19937 engine(19);
+  std::vector<_Float16> a(m * k), b(k * n), b_transposed(n * k);
+  std::vector<float> wide_a(m * k), wide_b(k * n);
+  for (int i = 0; i < m * k; ++i) {
+    a[i] = static_cast<_Float16>(static_cast<int>(engine() % 17) - 8);
+    wide_a[i] = static_cast<float>(a[i]);
+  }
+  for (int i = 0; i < k * n; ++i) {
+    b[i] = static_cast<_Float16>(static_cast<int>(engine() % 17) - 8);
+    wide_b[i] = static_cast<float>(b[i]);
+    b_transposed[i % n * k + i / n] = b[i];
+  }
+  Options checked = with_all_checks(), threads;
+  threads.threads = 2;
+  for (const Options& options : {checked, threads}) {
+    Memory memory;
+    const auto pa = upload(memory, "a", a), pb = upload(memory, "b", b_transposed),
+               qa = upload(memory, "wide a", wide_a), qb = upload(memory, "wide b", wide_b);
+    const auto pc = memory.allocate("c", m * n * sizeof(float)).value(),
+               qc = memory.allocate("wide c", m * n * sizeof(float)).value();
+    const Report half = run_kernel(products(), memory, "hgemm_wide", {1, 2}, {128},
+                                   Arguments(pa, pb, pc, m, n, k), options);
+    const Report full = run_kernel(products(), memory, "sgemm_wide", {1, 2}, {128},
+                                   Arguments(qa, qb, qc, m, n, k), options);
+    ASSERT_TRUE(half.clean()) << first_message(half);
+    ASSERT_TRUE(full.clean()) << first_message(full);
+    const auto c = download<float>(memory, pc), other = download<float>(memory, qc);
+    for (std::size_t i = 0; i < m * n; ++i) {
+      float want = 0;
+      for (std::size_t kk = 0; kk < k; ++kk)
+        want += wide_a[i / n * k + kk] * wide_b[kk * n + i % n];
+      ASSERT_EQ(c[i], want) << i;
+      ASSERT_EQ(other[i], want) << i;
+    }
+  }
+}
+
 TEST(PtxVmKernels, HistogramCountsWithSharedAndGlobalAtomicsOnSeveralThreads) {
   std::mt19937 engine(10);
   std::vector<unsigned char> data(20000);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "exec/copy_queue.h"
 #include "exec/warp.h"
 
 namespace kw::ptxvm {
@@ -33,15 +34,6 @@ struct Parked {
   bool anywhere = false;  // Lanes: they may come to another instruction that names the same lanes
 };
 
-struct AsyncCopy {
-  std::uint64_t to[kLanes], from[kLanes];
-  std::uint32_t mask, bytes, source_bytes[kLanes];
-  bool whole;                         // all lanes take all bytes
-  std::uint64_t fingerprint[kLanes];  // of the source at the issue (Options::check_async_copies)
-  std::uint32_t group;                // committed groups of its lanes when it was issued
-  const Ins* ins;
-};
-
 /// The parts of a warp's state that are not touched on every instruction.
 struct WarpControl {
   std::vector<Split> ready;
@@ -51,9 +43,10 @@ struct WarpControl {
   std::uint64_t divergent_branches = 0;
   std::uint64_t matrix_multiply_adds = 0;
   unsigned starved_turns = 0;  // turns in a row that ran out of fuel while lanes waited at joins
-  std::vector<AsyncCopy> copies;
+  CopyQueue copies;
   std::uint32_t committed[kLanes] = {};
-  bool has_committed = false;  // some lane has
+  bool has_committed = false;   // some lane has
+  bool committed_alike = true;  // all lanes the same number of groups
 
   /// As new, but keeps the vectors' memory.
   void reset() {
@@ -68,6 +61,7 @@ struct WarpControl {
       for (std::uint32_t& groups : committed) groups = 0;
     }
     has_committed = false;
+    committed_alike = true;
   }
 };
 

@@ -1,5 +1,8 @@
-// cp.async. The bytes move when the kernel waits for them (or ends), not before: a kernel that
-// forgets to wait reads the old contents.
+// cp.async: what waits for copies, and the issue of those that issue_copy.cpp does not see through.
+// The bytes move when the kernel waits for them (or ends), not before: a kernel that forgets to
+// wait reads the old contents.
+
+#include "handlers/async_copy.h"
 
 #include <algorithm>
 #include <cstring>
@@ -18,37 +21,32 @@ constexpr auto kGlobal = static_cast<std::uint32_t>(Space::Global);
 constexpr auto kShared = static_cast<std::uint32_t>(Space::Shared);
 
 template <std::uint32_t bytes>
-void copy_all(const AsyncCopy& copy, std::byte* to, const std::byte* from, std::uint64_t first) {
+void copy_all(const AsyncCopy& copy, std::byte* to, const std::byte* from) {
   for (unsigned l = 0; l < kLanes; ++l)
-    std::memcpy(to + copy.to[l], from + (copy.from[l] - first), bytes);
+    std::memcpy(to + copy.to_offset[l], from + copy.from_offset[l], bytes);
 }
 
-// The copies of a whole warp between plain places; false, with nothing done, if they are not.
-bool carry_out_quickly(Warp& w, const AsyncCopy& copy) {
-  const Region *from = w.region_cache[copy.ins->cache], *to = &w.shared;
-  const std::uint64_t bytes = copy.bytes;
-  if (!copy.whole || !w.plain_access || w.block->async.on() || to->hi < bytes) return false;
-  if (from == nullptr) from = find_region(w, copy.ins, copy.from[0]);
-  if (from == nullptr || from->hi - from->lo < bytes || (w.track_initialised && !from->complete))
-    return false;
-  const std::uint64_t to_last = to->hi - bytes, from_last = from->hi - from->lo - bytes;
-  bool good = true;
-  std::uint64_t bits = 0;
-  for (unsigned l = 0; l < kLanes; ++l) {
-    good &= copy.to[l] <= to_last && copy.from[l] - from->lo <= from_last;
-    bits |= copy.to[l] | copy.from[l];
-  }
-  if (!good || (bits & (bytes - 1)) != 0) return false;
+void carry_out_whole(Warp& w, const AsyncCopy& copy) {
   if (w.track_initialised) {
-    for (unsigned l = 0; l < kLanes; ++l) std::memset(to->initialised + copy.to[l], 1, bytes);
+    for (unsigned l = 0; l < kLanes; ++l)
+      std::memset(w.shared.initialised + copy.to_offset[l], 1, copy.bytes);
   }
-  if (bytes == 16)
-    copy_all<16>(copy, to->host, from->host, from->lo);
-  else if (bytes == 8)
-    copy_all<8>(copy, to->host, from->host, from->lo);
+  if (copy.bytes == 16)
+    copy_all<16>(copy, w.shared.host, copy.region->host);
+  else if (copy.bytes == 8)
+    copy_all<8>(copy, w.shared.host, copy.region->host);
   else
-    copy_all<4>(copy, to->host, from->host, from->lo);
-  return true;
+    copy_all<4>(copy, w.shared.host, copy.region->host);
+}
+
+// As if its lanes had been looked at one by one when it was issued.
+void spell_out(AsyncCopy& copy) {
+  for (unsigned l = 0; l < kLanes; ++l) {
+    copy.to[l] = copy.to_offset[l];
+    copy.from[l] = copy.region->lo + copy.from_offset[l];
+    copy.source_bytes[l] = copy.bytes;
+  }
+  copy.region = nullptr;
 }
 
 // Whether both sides of the copies are in order, and recorded.
@@ -71,8 +69,11 @@ bool watch_copies(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
          baseline::watch_lanes<false>(w, copy.ins, *from, copy.from, lanes, copy.bytes);
 }
 
-void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
-  if (lanes == kFullMask && carry_out_quickly(w, copy)) return;
+void carry_out(Warp& w, AsyncCopy& copy, std::uint32_t lanes) {
+  if (copy.region != nullptr) {
+    if (lanes == kFullMask) return carry_out_whole(w, copy);
+    spell_out(copy);
+  }
   if (w.block->async.on()) {
     for (std::uint32_t left = lanes; left != 0; left &= left - 1)
       w.block->async.landed(copy.to[__builtin_ctz(left)], copy.bytes);
@@ -106,20 +107,15 @@ void carry_out(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
 
 // Copies of `lanes` whose group is among the oldest: all but the newest `keep` groups of each lane.
 void complete(Warp& w, std::uint32_t lanes, std::uint32_t keep, bool uncommitted_too) {
-  std::vector<AsyncCopy>& copies = w.control->copies;
-  std::size_t kept = 0;
   const auto old = [&](const AsyncCopy& copy, std::uint32_t committed) {
     return copy.group < committed && committed - copy.group > keep;
   };
   const std::uint32_t* const groups = w.control->committed;
-  const std::uint32_t first = groups[0];
-  bool alike = true;
-  for (unsigned l = 0; l < kLanes; ++l) alike &= groups[l] == first;
-  for (std::size_t i = 0; i < copies.size(); ++i) {
-    AsyncCopy& copy = copies[i];
+  const bool alike = w.control->committed_alike;
+  w.control->copies.remove_if([&](AsyncCopy& copy) {
     std::uint32_t due = copy.mask & lanes;
     if (!uncommitted_too && alike) {
-      if (!old(copy, first)) due = 0;
+      if (!old(copy, groups[0])) due = 0;
     } else if (!uncommitted_too) {
       for (unsigned l = 0; l < kLanes; ++l) {
         if (!old(copy, groups[l])) due &= ~(1u << l);
@@ -127,11 +123,8 @@ void complete(Warp& w, std::uint32_t lanes, std::uint32_t keep, bool uncommitted
     }
     if (due != 0) carry_out(w, copy, due);
     copy.mask &= ~due;
-    if (copy.mask == 0) continue;
-    if (kept != i) copies[kept] = copy;
-    ++kept;
-  }
-  copies.resize(kept);
+    return copy.mask == 0;
+  });
 }
 
 // What the checks have to know when a copy is issued.
@@ -169,21 +162,19 @@ void finish_copies(Warp& w, std::uint32_t lanes) {
   w.races = races;
 }
 
-namespace baseline {
-namespace {
+AsyncCopy& add_copy(Warp& w) { return w.control->copies.add(); }
 
-// a: shared address (z & 1: 32 bits), b: global address, c: bytes to take (z & 2) or predicate to
-// skip (z & 4), y: access bits, imm: shared offset in the low half, global offset in the high half.
-const Ins* copy_async(Warp& w, const Ins* ins) {
+void issue_copy(Warp& w, const Ins* ins) {
   const AccessBits access{ins->y};
-  const bool narrow = (ins->z & 1) != 0;
+  const bool narrow = (ins->z & CopyBits::kNarrow) != 0;
   AsyncCopy copy;
   copy.bytes = access.bytes();
   copy.ins = ins;
+  copy.region = nullptr;
   const auto to_offset = static_cast<std::uint64_t>(static_cast<std::int32_t>(ins->imm));
   const auto from_offset = static_cast<std::uint64_t>(static_cast<std::int32_t>(ins->imm >> 32));
   std::uint32_t ignored = 0;
-  if ((ins->z & 4) != 0) ignored = *operand<std::uint32_t>(w, ins->c);
+  if ((ins->z & CopyBits::kIgnored) != 0) ignored = *operand<std::uint32_t>(w, ins->c);
   const std::uint64_t* const from = operand<std::uint64_t>(w, ins->b);
   for (unsigned l = 0; l < kLanes; ++l) copy.from[l] = from[l] + from_offset;
   if (narrow) {
@@ -194,10 +185,9 @@ const Ins* copy_async(Warp& w, const Ins* ins) {
     const std::uint64_t* const to = operand<std::uint64_t>(w, ins->a);
     for (unsigned l = 0; l < kLanes; ++l) copy.to[l] = to[l] + to_offset;
   }
-  copy.whole = (ins->z & 6) == 0;
-  if (copy.whole) std::fill(copy.source_bytes, copy.source_bytes + kLanes, copy.bytes);
-  for (unsigned l = 0; l < kLanes && !copy.whole; ++l) {
-    copy.source_bytes[l] = (ins->z & 2) != 0 ? operand<std::uint32_t>(w, ins->c)[l] : copy.bytes;
+  for (unsigned l = 0; l < kLanes; ++l) {
+    copy.source_bytes[l] =
+        (ins->z & CopyBits::kSized) != 0 ? operand<std::uint32_t>(w, ins->c)[l] : copy.bytes;
     if (copy.source_bytes[l] > copy.bytes) copy.source_bytes[l] = copy.bytes;
     if ((ignored >> l & 1) != 0) copy.source_bytes[l] = 0;
   }
@@ -214,14 +204,22 @@ const Ins* copy_async(Warp& w, const Ins* ins) {
       same |= static_cast<std::uint32_t>(w.control->committed[l] == copy.group) << l;
     copy.mask = left & same;
     left &= ~copy.mask;
-    w.control->copies.push_back(copy);
+    add_copy(w) = copy;
   }
-  return ins + 1;
 }
 
+namespace baseline {
+namespace {
+
 const Ins* commit(Warp& w, const Ins* ins) {
-  w.control->has_committed = true;
-  for (unsigned l = 0; l < kLanes; ++l) w.control->committed[l] += w.mask >> l & 1;
+  WarpControl& control = *w.control;
+  control.has_committed = true;
+  std::uint32_t differ = 0;
+  for (unsigned l = 0; l < kLanes; ++l) {
+    control.committed[l] += w.mask >> l & 1;
+    differ |= control.committed[l] ^ control.committed[0];
+  }
+  control.committed_alike = differ == 0;
   return ins + 1;
 }
 
@@ -238,7 +236,6 @@ const Ins* wait_all(Warp& w, const Ins* ins) {
 }  // namespace
 
 void register_async_copy(Registry& r) {
-  r.add("$cp.async", copy_async, {});
   r.add("$cp.commit", commit, {});
   r.add("$cp.wait_group", wait_group, {});
   r.add("$cp.wait_all", wait_all, {});

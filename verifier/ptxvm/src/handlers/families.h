@@ -5,20 +5,23 @@
 
 namespace kw::ptxvm {
 
-#define KW_PTXVM_FAST_FAMILIES(X) \
-  X(integer)                      \
-  X(bitwise)                      \
-  X(float32)                      \
-  X(float64) X(compare) X(convert) X(special) X(loadstore) X(half) X(matrix) X(shuffle) X(checks)
-#define KW_PTXVM_PLAIN_FAMILIES(X)                                                            \
-  X(carry)                                                                                    \
-  X(bits)                                                                                     \
-  X(rounding)                                                                                 \
-  X(lane_values)                                                                              \
-  X(atomics)                                                                                  \
-  X(warp_ops)                                                                                 \
-  X(async_copy) X(matrix_other) X(convert_other) X(control) X(packed) X(small_floats) X(wide) \
-      X(mbarrier) X(wmma) X(matrix_quad) X(perturbed)
+#define KW_PTXVM_FAST_FAMILIES(X)                                                      \
+  X(integer)                                                                           \
+  X(bitwise)                                                                           \
+  X(float32)                                                                           \
+  X(float64)                                                                           \
+  X(compare) X(convert) X(special) X(loadstore) X(half) X(matrix) X(shuffle) X(checks) \
+      X(issue_copy)
+#define KW_PTXVM_PLAIN_FAMILIES(X)                                                          \
+  X(carry)                                                                                  \
+  X(bits)                                                                                   \
+  X(rounding)                                                                               \
+  X(lane_values)                                                                            \
+  X(atomics)                                                                                \
+  X(warp_ops)                                                                               \
+  X(async_copy)                                                                             \
+  X(matrix_other) X(convert_other) X(control) X(packed) X(small_floats) X(wide) X(mbarrier) \
+      X(wmma) X(matrix_quad) X(perturbed)
 
 #define KW_DECLARE(name) void register_##name(Registry& registry);
 namespace baseline {

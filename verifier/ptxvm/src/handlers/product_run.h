@@ -54,7 +54,7 @@ const Ins* mma_run(Warp& w, const Ins* ins) {
           c[i] = copies[i];
         }
       }
-      quick_product<model_of<E, E, K, false>, K>(left, right, c, d, cut);
+      quick_product<typename E::Quick, model_of<E, E, K, false>, K>(left, right, c, d, cut);
     } else {
       cut.suspended([&] { multiply_fragments<E, E, 16, K, false>(w, ins); });
     }

@@ -26,7 +26,7 @@ struct CodeRange {
 };
 
 // 16-bit formats: numbers of eight codes, exponents of sixteen as 16-bit integers.
-struct QuickF16 {
+struct QuickF16 : RangeF16 {
   static constexpr u16 kLow = 1, kHigh = 0x7c00;
   static __m256 numbers(__m128i codes) { return _mm256_cvtph_ps(codes); }
 #if defined(__AVX512F__)
@@ -37,8 +37,8 @@ struct QuickF16 {
     return _mm256_sub_epi16(field, _mm256_set1_epi16(15));
   }
 };
-struct QuickBF16 {
-  static constexpr u16 kLow = (127 - kQuickExponent) << 7, kHigh = (127 + kQuickExponent + 1) << 7;
+struct QuickBF16 : RangeBF16 {
+  static constexpr u16 kLow = (127 - kExponent) << 7, kHigh = (127 + kExponent + 1) << 7;
   static __m256 numbers(__m128i codes) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(codes), 16));
   }
@@ -58,7 +58,7 @@ inline __m256i exponents_of(__m256i codes, CodeRange& range) {
   const __m256i magnitude = _mm256_and_si256(codes, _mm256_set1_epi16(0x7fff));
   range.note(magnitude);
   const __m256i zero = _mm256_cmpeq_epi16(magnitude, _mm256_setzero_si256());
-  return _mm256_blendv_epi8(F::exponents(magnitude), _mm256_set1_epi16(kZeroExponent), zero);
+  return _mm256_blendv_epi8(F::exponents(magnitude), _mm256_set1_epi16(F::kZero), zero);
 }
 inline __m256i to_bytes(__m256i low, __m256i high) {
   return _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8);

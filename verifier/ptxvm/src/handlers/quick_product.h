@@ -13,9 +13,19 @@ namespace kw::ptxvm::KW_ISA {
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define KW_QUICK_PRODUCT
 
-/// Exponents of factors are bytes: at most kQuickExponent in size, or kZeroExponent for zero.
-inline constexpr int kQuickExponent = 30;
-inline constexpr s8 kZeroExponent = -128;
+/// Exponents of factors are bytes, at most kExponent in size, or kZero for zero; a product of zero
+/// is at most kLeastTop, and no other is less. f16 leaves room for sums that never wrap.
+struct RangeF16 {
+  static constexpr int kExponent = 15, kLowest = -14, kZero = -64, kLeastTop = -49;
+  static __m256i sum(__m256i x, __m256i y) { return _mm256_add_epi8(x, y); }
+};
+struct RangeBF16 {
+  static constexpr int kExponent = 30, kLowest = -30, kZero = -128, kLeastTop = -60;
+  static __m256i sum(__m256i x, __m256i y) { return _mm256_adds_epi8(x, y); }
+};
+template <class R>
+concept ByteRange = R::kZero + R::kExponent <= R::kLeastTop&& R::kLeastTop <= 2 * R::kLowest;
+static_assert(ByteRange<RangeF16> && ByteRange<RangeBF16>);
 /// B is scaled by this, so that what is added to a product's exponent is never negative.
 inline constexpr float kQuickScale = 0x1p-40f;
 inline constexpr int kQuickScaleBits = 40;
@@ -95,18 +105,16 @@ class CutOff {
 };
 
 inline constexpr int kBias = 127;
-/// Exponents below this count as this: less than any product's, and within reach of one byte.
-inline constexpr int kLeastTop = -2 * kQuickExponent;
 
 /// From the exponents of a vector's products to those of the rows below it.
 inline constexpr unsigned kNextTops = kWide == 8 ? 8 : 32;
 
 /// The largest exponents of products, plus kBias: by four rows, register, row, column. True if some
 /// output has no product but of zeros.
-template <unsigned K>
+template <class Range, unsigned K>
 inline bool largest_exponents(const QuickA<K>& a, const QuickB<K>& b, u8 (&top)[4][2][16]) {
   __m256i most[4];
-  for (__m256i& m : most) m = _mm256_set1_epi8(kLeastTop);
+  for (__m256i& m : most) m = _mm256_set1_epi8(Range::kLeastTop);
   for (unsigned eight = 0; eight < K / 8; ++eight) {
     // Two rows of eight bytes in each half: byte k of both, eight times each.
     __m256i pick = _mm256_set_epi64x(0x0808080808080808, 0, 0x0808080808080808, 0);
@@ -116,8 +124,7 @@ inline bool largest_exponents(const QuickA<K>& a, const QuickB<K>& b, u8 (&top)[
       const __m256i column = _mm256_set1_epi64x(columns);
       for (unsigned g = 0; g < 4; ++g) {
         const __m256i rows = _mm256_load_si256(as_vector(a.exponents[eight][4 * g]));
-        most[g] =
-            _mm256_max_epi8(most[g], _mm256_adds_epi8(_mm256_shuffle_epi8(rows, pick), column));
+        most[g] = _mm256_max_epi8(most[g], Range::sum(_mm256_shuffle_epi8(rows, pick), column));
       }
       pick = _mm256_add_epi8(pick, _mm256_set1_epi8(1));
     }
@@ -130,7 +137,7 @@ inline bool largest_exponents(const QuickA<K>& a, const QuickB<K>& b, u8 (&top)[
     _mm256_store_si256(reinterpret_cast<__m256i*>(top[g][0]),
                        _mm256_permute4x64_epi64(_mm256_shuffle_epi32(biased, 0xd8), 0xd8));
   }
-  const __m256i none = _mm256_cmpeq_epi8(least, _mm256_set1_epi8(kLeastTop));
+  const __m256i none = _mm256_cmpeq_epi8(least, _mm256_set1_epi8(Range::kLeastTop));
   return _mm256_testz_si256(none, none) == 0;
 }
 
@@ -183,12 +190,13 @@ template <Model model, unsigned K>
 
 /// Whether numbers of C that are not zero would be lost for want of a product: in two vectors of
 /// each of two registers.
-[[gnu::noinline]] inline bool loses_tiny(const float* c0, const float* c1, const u8* top0,
-                                         const u8* top1) {
+template <class Range>
+[[gnu::noinline]] bool loses_tiny(const float* c0, const float* c1, const u8* top0,
+                                  const u8* top1) {
   const auto lost = [](const float* c, const u8* top) {
     const IntV magnitude = *reinterpret_cast<const IntV*>(c) & 0x7fffffff;
-    return (magnitude != 0) & (magnitude < exponent_bits(kLeastTop + kBias + 1)) &
-           (widen(top) == kLeastTop + kBias);
+    return (magnitude != 0) & (magnitude < exponent_bits(Range::kLeastTop + kBias + 1)) &
+           (widen(top) == Range::kLeastTop + kBias);
   };
   return any_negative(lost(c0, top0) | lost(c0 + kWide, top0 + kNextTops) | lost(c1, top1) |
                       lost(c1 + kWide, top1 + kNextTops));
@@ -196,12 +204,12 @@ template <Model model, unsigned K>
 
 /// D registers from C registers, four of each, as 32 lane values; register i of D may be register i
 /// of C, and no other. A and B are plain.
-template <Model model, unsigned K>
+template <class Range, Model model, unsigned K>
 inline void quick_product(const QuickA<K>& a, const QuickB<K>& b, const float* const* c,
                           float* const* d, const CutOff& cut) {
   static_assert(kFraction == 25 && model.step == K && (K == 8 || K == 16) && !model.half);
   alignas(64) u8 top[4][2][16];
-  const bool zeros = largest_exponents(a, b, top);
+  const bool zeros = largest_exponents<Range>(a, b, top);
 #pragma GCC unroll 1
   for (unsigned row = 0; row < 16; row += 2 * kWideRows) {
     const unsigned r = 2 * (row / 8), at = 4 * (row % 8);
@@ -231,7 +239,8 @@ inline void quick_product(const QuickA<K>& a, const QuickB<K>& b, const float* c
 #pragma GCC unroll 8
       for (unsigned k = 8; k < 16; ++k) multiply(k);
     }
-    if (KW_UNLIKELY(any_negative(lost)) || KW_UNLIKELY(zeros && loses_tiny(c0, c1, top0, top1))) {
+    if (KW_UNLIKELY(any_negative(lost)) ||
+        KW_UNLIKELY(zeros && loses_tiny<Range>(c0, c1, top0, top1))) {
       cut.suspended([&] { accumulate_rows<model>(a, b, c, d, row); });
       continue;
     }

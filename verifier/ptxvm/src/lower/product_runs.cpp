@@ -4,6 +4,8 @@
 #include <array>
 #include <span>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "exec/product_run.h"
 #include "exec/warp.h"
@@ -34,43 +36,55 @@ bool overlap(std::uint32_t x, std::uint32_t y) {
   return x < y + kBytes && y < x + kBytes;
 }
 
-/// What the slots for one operand hold; the one that was used longest ago gives way.
+/// One operand of every mma of a run, and the slots that hold it decoded. The fragment that is
+/// needed last gives way, so that few slots are in use: they share a cache.
 class Decoded {
  public:
-  explicit Decoded(std::uint32_t slots) : held_(slots), used_(slots) {}
+  Decoded(std::vector<Registers> uses, std::uint32_t slots)
+      : uses_(std::move(uses)), held_(slots) {}
 
   struct Found {
     std::uint32_t slot;
     bool have;
   };
-  Found find(Registers wanted) {
+  /// For the run's mma number `at`.
+  Found find(std::size_t at) {
+    std::uint32_t free = 0;
+    std::size_t latest = 0;
     for (std::uint32_t s = 0; s < held_.size(); ++s) {
-      if (!std::equal(held_[s].begin(), held_[s].end(), wanted.begin(), wanted.end())) continue;
-      used_[s] = ++clock_;
-      return {s, true};
+      if (!held_[s].empty() && same(held_[s], uses_[at])) return {s, true};
+      const std::size_t next = next_use(held_[s], at);
+      if (next <= latest) continue;
+      latest = next;
+      free = s;
     }
-    const auto slot =
-        static_cast<std::uint32_t>(std::min_element(used_.begin(), used_.end()) - used_.begin());
-    held_[slot] = wanted;
-    used_[slot] = ++clock_;
-    return {slot, false};
+    held_[free] = uses_[at];
+    return {free, false};
   }
   void written(Registers results) {
-    for (std::size_t s = 0; s < held_.size(); ++s) {
-      const bool changed = std::any_of(held_[s].begin(), held_[s].end(), [&](std::uint32_t at) {
+    for (Registers& held : held_) {
+      const bool changed = std::any_of(held.begin(), held.end(), [&](std::uint32_t at) {
         return std::any_of(results.begin(), results.end(),
                            [&](std::uint32_t to) { return overlap(at, to); });
       });
-      if (!changed) continue;
-      held_[s] = {};
-      used_[s] = 0;
+      if (changed) held = {};
     }
   }
 
  private:
+  static constexpr std::size_t kFar = 64;  // later uses count as none
+
+  static bool same(Registers x, Registers y) { return std::equal(x.begin(), x.end(), y.begin()); }
+  std::size_t next_use(Registers fragment, std::size_t after) const {
+    const std::size_t end = std::min(uses_.size(), after + kFar);
+    for (std::size_t i = after + 1; i < end && !fragment.empty(); ++i) {
+      if (same(fragment, uses_[i])) return i;
+    }
+    return uses_.size();
+  }
+
+  std::vector<Registers> uses_;
   std::vector<Registers> held_;  // empty: nothing
-  std::vector<std::uint32_t> used_;
-  std::uint32_t clock_ = 0;
 };
 
 bool crossed(Registers d, Registers c) {
@@ -91,16 +105,21 @@ void plan_product_runs(LoweredKernel& kernel) {
       ++i;
       continue;
     }
-    Decoded decoded_a(kRunA), decoded_b(kRunB);
-    const int handler = kernel.handlers[i];
-    for (; i < kernel.code.size() && kernel.handlers[i] == handler; ++i) {
+    const std::size_t first = i;
+    std::vector<Registers> a, b;
+    for (; i < kernel.code.size() && kernel.handlers[i] == kernel.handlers[first]; ++i) {
       const Registers all(&kernel.extra[kernel.code[i].extra], 8 + shape->a + shape->b);
-      const Registers d = all.first(4), c = all.last(4);
-      const auto a = decoded_a.find(all.subspan(4, shape->a));
-      const auto b = decoded_b.find(all.subspan(4 + shape->a, shape->b));
-      kernel.code[i].x =
-          RunBits::pack(a.slot, b.slot,
-                        (a.have ? RunBits::kHaveA : 0u) | (b.have ? RunBits::kHaveB : 0u) |
+      a.push_back(all.subspan(4, shape->a));
+      b.push_back(all.subspan(4 + shape->a, shape->b));
+    }
+    Decoded decoded_a(std::move(a), kRunA), decoded_b(std::move(b), kRunB);
+    for (std::size_t at = 0; first + at < i; ++at) {
+      Ins& ins = kernel.code[first + at];
+      const auto left = decoded_a.find(at), right = decoded_b.find(at);
+      const Registers d(&kernel.extra[ins.extra], 4), c(d.data() + 4 + shape->a + shape->b, 4);
+      ins.x =
+          RunBits::pack(left.slot, right.slot,
+                        (left.have ? RunBits::kHaveA : 0u) | (right.have ? RunBits::kHaveB : 0u) |
                             (crossed(d, c) ? RunBits::kCrossed : 0u));
       decoded_a.written(d);
       decoded_b.written(d);
