@@ -31,7 +31,8 @@ std::string scores(const Report& report) {
     text += fmt::format("<th class=\"n\">fast<sub>{}</sub></th>", p);
   text += "<th class=\"n\">geometric mean</th></tr>";
   for (const bool sound : {false, true}) {
-    for (const Against against : {Against::Eager, Against::Compile}) {
+    for (const Against against :
+         {Against::Eager, Against::Graph, Against::Library, Against::Compile}) {
       const Score total = score(report.results, against, sound);
       text += fmt::format("<tr><td>{}</td><td>{}</td><td>{} of {}</td>", sound ? "sound" : "all",
                           to_string(against), total.solved, total.tasks);
@@ -51,23 +52,26 @@ std::string overview(const Report& report) {
   std::string text =
       "<table><tr><th>task</th><th>result</th><th class=\"n\">ours ms</th><th class=\"n\">eager "
       "ms</th>"
+      "<th class=\"n\">CUDA graph ms</th><th class=\"n\">library ms</th>"
       "<th class=\"n\">torch.compile ms</th><th class=\"n\">vs eager</th><th class=\"n\">vs "
-      "torch.compile</th>"
+      "best</th>"
       "<th class=\"n\">floor ms</th><th>class</th><th>kernel</th></tr>";
   for (const TaskResult& result : report.results) {
     const Baseline baseline = result.baseline.value_or(Baseline{});
     text += fmt::format(
         "<tr><td><a href=\"#{}\">{}</a></td><td{}>{}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td>"
+        "<td class=\"n\">{}</td><td class=\"n\">{}</td>"
         "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td><td>{}</td>"
         "<td>{}</td></tr>",
         anchor_of(result.task), escape_html(result.task), result.solved() ? "" : " class=\"no\"",
         result.solved() ? "passed" : to_string(std::get<Rejected>(result.outcome).kind),
-        milliseconds(result.ms()), milliseconds(baseline.eager_ms),
-        milliseconds(baseline.compile_ms), factor(speedup(result, Against::Eager)),
-        factor(speedup(result, Against::Compile)), milliseconds(result.floor_ms()),
-        to_string(result.klass), escape_html(result.kernel));
+        milliseconds(result.ms()), milliseconds(baseline.ms(Against::Eager)),
+        milliseconds(baseline.ms(Against::Graph)), milliseconds(baseline.ms(Against::Library)),
+        milliseconds(baseline.ms(Against::Compile)), factor(speedup(result, Against::Eager)),
+        factor(speedup_over_best(result)), milliseconds(result.floor_ms()), to_string(result.klass),
+        escape_html(result.kernel));
   }
   return text + "</table>";
 }
