@@ -82,6 +82,7 @@ const Skeleton& encode_skeleton();
 const Skeleton& contraction_skeleton();
 const Skeleton& recurrence_skeleton();
 const Skeleton& join_skeleton();
+const Skeleton& scan_skeleton();
 const Skeleton& fallback_skeleton();
 
 /// A kernel argument that is the address of a tensor's buffer.
