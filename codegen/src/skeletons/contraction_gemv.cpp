@@ -106,9 +106,14 @@ std::optional<double> gemv_cost(const ContractionForms& at) {
   work.bytes = minimal_bytes(at.program, at.region) / busy;
   // An FFMA and its share of loads, and what it takes to make an element of W.
   const ContractionOperand& w = s->w_is_a ? at.site.a : at.site.b;
-  work.operations = at.site.flops() + static_cast<double>(s->rows * at.site.batch) *
-                                          static_cast<double>(at.site.k) *
-                                          operations_of(at.program.scalars, {w.value});
+  // Threads that share a short row idle beyond its end.
+  const std::int64_t trip = matrix_along_k(at, *s) ? kThreads * 4 : 8;
+  const double idle =
+      static_cast<double>(round_up(at.site.k, trip)) / static_cast<double>(at.site.k);
+  work.operations =
+      idle * (at.site.flops() + static_cast<double>(s->rows * at.site.batch) *
+                                    static_cast<double>(at.site.k) *
+                                    operations_of(at.program.scalars, {w.value}));
   work.launches = p.parts > 1 ? 2 : 1;
   return cost_of(work, at.target);
 }

@@ -17,8 +17,9 @@ double cost_of(const Work& work, const Target& target) {
 
 const std::vector<const Skeleton*>& all_skeletons() {
   static const std::vector<const Skeleton*> all = {
-      &contraction_skeleton(), &stream_skeleton(), &row_reduce_skeleton(), &encode_skeleton(),
-      &recurrence_skeleton(),  &join_skeleton(),   &scan_skeleton(),       &fallback_skeleton()};
+      &window_skeleton(),     &contraction_skeleton(), &stream_skeleton(),
+      &row_reduce_skeleton(), &encode_skeleton(),      &recurrence_skeleton(),
+      &join_skeleton(),       &scan_skeleton(),        &fallback_skeleton()};
   return all;
 }
 

@@ -83,6 +83,7 @@ const Skeleton& contraction_skeleton();
 const Skeleton& recurrence_skeleton();
 const Skeleton& join_skeleton();
 const Skeleton& scan_skeleton();
+const Skeleton& window_skeleton();
 const Skeleton& fallback_skeleton();
 
 /// A kernel argument that is the address of a tensor's buffer.
