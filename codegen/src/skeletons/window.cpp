@@ -86,7 +86,7 @@ double cost(const Scene& s) {
   Work work;
   work.bytes = minimal_bytes(s.program, s.region) * starved;
   work.operations = static_cast<double>(s.outputs()) * starved *
-                    (reads * (4 * lines + operations_of(s.program.scalars, {w.left})) + taps +
+                    (reads * (2 * lines + operations_of(s.program.scalars, {w.left}) / 2) + taps +
                      operations_of(s.program.scalars, after));
   return cost_of(work, s.target);
 }
