@@ -12,11 +12,9 @@
 // usage: ptxvm_bench [--repeats N] [--only NAME] [--check LIST] [--against DIR] [--json FILE]
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -203,23 +201,27 @@ Options checks_of(const std::string& list) {
 }
 
 /// Two processes that launch when told to, and so show what two of the machine's CPUs do together.
+/// Between launches both sleep, and so does this process while they run.
 class TwoProcesses {
  public:
   TwoProcesses(const Case& c, const Options& options) {
-    void* shared =
-        mmap(nullptr, sizeof(State), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) std::exit(3);
-    state_ = new (shared) State;
-    for (pid_t& child : children_) {
-      child = fork();
-      if (child == 0) serve(c, options);
+    for (Child& child : children_) {
+      int orders[2], answers[2];
+      if (pipe(orders) != 0 || pipe(answers) != 0) std::exit(3);
+      child = {fork(), orders[1], answers[0]};
+      if (child.pid != 0) continue;
+      close(orders[1]);
+      serve(c, options, orders[0], answers[1]);
     }
-    wait_for(ready_ += 2);
+    wait_for_both();
   }
   ~TwoProcesses() {
-    state_->round = kEnd;
-    for (const pid_t child : children_) waitpid(child, nullptr, 0);
-    munmap(state_, sizeof(State));
+    for (const Child& child : children_) tell(child.orders, kEnd);
+    for (const Child& child : children_) waitpid(child.pid, nullptr, 0);
+    for (const Child& child : children_) {
+      close(child.orders);
+      close(child.answers);
+    }
   }
   TwoProcesses(const TwoProcesses&) = delete;
   TwoProcesses& operator=(const TwoProcesses&) = delete;
@@ -227,39 +229,40 @@ class TwoProcesses {
   /// From the start of both launches to the end of the later one.
   double launch_both() {
     const auto begin = std::chrono::steady_clock::now();
-    ++state_->round;
-    wait_for(ready_ += 2);
+    for (const Child& child : children_) tell(child.orders, kGo);
+    wait_for_both();
     const std::chrono::duration<double, std::milli> ms = std::chrono::steady_clock::now() - begin;
     return ms.count();
   }
 
  private:
-  static constexpr int kEnd = -1;
-  struct State {
-    std::atomic<int> round{0}, ready{0};
+  static constexpr char kGo = 1, kEnd = 0;
+  struct Child {
+    pid_t pid;
+    int orders, answers;
   };
 
-  // This process sleeps, so that both CPUs are free.
-  void wait_for(int ready) const {
-    while (state_->ready < ready) usleep(20);
+  static void tell(int to, char what) {
+    if (write(to, &what, 1) != 1) std::exit(3);
   }
-  [[noreturn]] void serve(const Case& c, const Options& options) {
+  static char hear(int from) {
+    char what = kEnd;
+    return read(from, &what, 1) == 1 ? what : kEnd;
+  }
+  void wait_for_both() const {
+    for (const Child& child : children_) (void)hear(child.answers);
+  }
+  [[noreturn]] static void serve(const Case& c, const Options& options, int orders, int answers) {
     Memory memory;
     const auto arguments = c.arguments(memory);
-    launch(c.program(), memory, c, arguments, options);
-    for (int done = 0;;) {
-      ++state_->ready;
-      int round;
-      while ((round = state_->round) == done) usleep(20);
-      if (round == kEnd) _exit(0);
-      done = round;
+    do {
       launch(c.program(), memory, c, arguments, options);
-    }
+      tell(answers, kGo);
+    } while (hear(orders) == kGo);
+    _exit(0);
   }
 
-  State* state_ = nullptr;
-  pid_t children_[2] = {};
-  int ready_ = 0;
+  Child children_[2] = {};
 };
 
 /// Least ms per launch in each of the ways.

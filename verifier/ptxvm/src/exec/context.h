@@ -107,7 +107,17 @@ class Worker {
   std::unique_ptr<WorkerRaces> races;  // Options::check_races only
 
  private:
+  /// A block that nobody has taken, made ready to run; nullptr if none is left. `free`: how many
+  /// more could be resident.
+  std::unique_ptr<Block> take(std::size_t free);
+  void spend(std::uint64_t instructions);
+
   std::vector<std::unique_ptr<Block>> idle_;
+  std::uint64_t claimed_ = 0, claimed_end_ = 0;  // positions taken from the launch, not yet started
+  std::uint64_t unreported_ = 0;                 // spent, but not yet in LaunchContext::spent
 };
+
+/// Made by the threads that they belong to, so that no two share a cache line.
+using Workers = std::vector<std::unique_ptr<Worker>>;
 
 }  // namespace kw::ptxvm

@@ -9,6 +9,7 @@
 
 #include "exec/context.h"
 #include "exec/snapshot.h"
+#include "exec/thread_pool.h"
 #include "exec/trace.h"
 #include "kw/ptxvm/run.h"
 #include "memory_state.h"
@@ -131,11 +132,11 @@ Finding describe(const Program& program, const LaunchContext& c, const std::stri
 }
 
 void merge_findings(const Program& program, const LaunchContext& c, const std::string& kernel,
-                    std::vector<Worker>& workers, Report& report) {
+                    Workers& workers, Report& report) {
   std::map<std::uint64_t, RawFinding> merged;
   const std::uint64_t last = c.stop_after.load();
-  for (Worker& w : workers) {
-    for (auto& [key, raw] : w.findings) {
+  for (const auto& w : workers) {
+    for (auto& [key, raw] : w->findings) {
       if (raw.position > last) continue;
       auto [it, fresh] = merged.try_emplace(key, raw);
       if (fresh) continue;
@@ -158,20 +159,20 @@ void merge_findings(const Program& program, const LaunchContext& c, const std::s
   }
 }
 
-void merge_counters(const LaunchContext& c, const std::vector<Worker>& workers, Counters& out) {
+void merge_counters(const LaunchContext& c, const Workers& workers, Counters& out) {
   const LoweredKernel& k = *c.kernel;
   std::map<std::pair<std::uint32_t, std::uint32_t>, LineCount> lines;
-  for (const Worker& w : workers) {
-    out.barriers += w.counters.barriers;
-    out.divergent_branches += w.counters.divergent_branches;
-    out.matrix_multiply_adds += w.counters.matrix_multiply_adds;
-    for (std::size_t source = 0; source < w.memory.size(); ++source) {
-      out += w.memory[source];
+  for (const auto& w : workers) {
+    out.barriers += w->counters.barriers;
+    out.divergent_branches += w->counters.divergent_branches;
+    out.matrix_multiply_adds += w->counters.matrix_multiply_adds;
+    for (std::size_t source = 0; source < w->memory.size(); ++source) {
+      out += w->memory[source];
       if (const SourceLine at = k.sources[source]->source; at.line != 0)
-        lines[{at.file, at.line}] += w.memory[source];
+        lines[{at.file, at.line}] += w->memory[source];
     }
     for (std::size_t b = 0; b < k.blocks.size(); ++b) {
-      const BlockCount& count = w.counts[b];
+      const BlockCount& count = w->counts[b];
       if (count.warps == 0) continue;
       for (const std::uint32_t source : k.blocks[b].sources) {
         out.warp_instructions += count.warps;
@@ -194,12 +195,12 @@ void merge_counters(const LaunchContext& c, const std::vector<Worker>& workers, 
   });
 }
 
-void merge_caches(std::vector<Worker>& workers, CacheCounts& out) {
-  if (!workers.front().caches) return;
+void merge_caches(Workers& workers, CacheCounts& out) {
+  if (!workers.front()->caches) return;
   for (std::size_t i = 1; i < workers.size(); ++i) {
-    workers.front().caches->merge(*workers[i].caches);
+    workers.front()->caches->merge(*workers[i]->caches);
   }
-  out = workers.front().caches->counts();
+  out = workers.front()->caches->counts();
 }
 
 // The workspace of cooperative_groups::grid_group: its size, then the barrier's counter. The driver
@@ -278,25 +279,20 @@ Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& 
       traced = traced_code(c);
       c.code = traced.data();
     }
-    std::vector<Worker> workers;
-    workers.reserve(options.threads);
+    Workers workers(options.threads);
     std::vector<ShadowPool>& pools = ModuleVariables::state(memory).shadow_pools;
     if (pools.size() < options.threads) pools.resize(options.threads);
-    for (unsigned t = 0; t < options.threads; ++t) workers.emplace_back(c, pools[t]);
     std::vector<std::exception_ptr> failures(options.threads);
     const auto work = [&](unsigned t) {
       try {
-        workers[t].work();
+        workers[t] = std::make_unique<Worker>(c, pools[t]);
+        workers[t]->work();
       } catch (...) {
         failures[t] = std::current_exception();
         c.stop_after.store(0);
       }
     };
-    {
-      std::vector<std::jthread> threads;
-      for (unsigned t = 1; t < options.threads; ++t) threads.emplace_back(work, t);
-      work(0);
-    }
+    run_together(options.threads, work);
     for (const std::exception_ptr& failure : failures) {
       if (failure) std::rethrow_exception(failure);
     }
@@ -304,22 +300,22 @@ Result<Report> run_blocks(const Program& program, Memory& memory, const Launch& 
       return fail(Errc::Cancelled, "the run of kernel {} was cancelled", launch.kernel);
     if (raced != nullptr) {
       std::vector<WorkerRaces*> races;
-      for (Worker& w : workers) {
-        races.push_back(w.races.get());
-        for (const auto& [key, finding] : w.findings) *raced |= finding.kind == FindingKind::Race;
+      for (const auto& w : workers) {
+        races.push_back(w->races.get());
+        for (const auto& [key, finding] : w->findings) *raced |= finding.kind == FindingKind::Race;
       }
       *raced = *raced || workers_conflict(races, c.regions.size());
     }
     if (c.over_budget()) {
       // Which blocks had come how far depends on the threads' timing.
-      for (Worker& w : workers) {
-        if (options.threads > 1) w.findings.clear();
+      for (const auto& w : workers) {
+        if (options.threads > 1) w->findings.clear();
       }
-      workers.front().report_over_budget();
+      workers.front()->report_over_budget();
     }
     Report report;
     report.completed =
-        std::none_of(workers.begin(), workers.end(), [](const Worker& w) { return w.failed; });
+        std::none_of(workers.begin(), workers.end(), [](const auto& w) { return w->failed; });
     merge_findings(program, c, launch.kernel, workers, report);
     merge_counters(c, workers, report.counters);
     merge_caches(workers, report.counters.cache);

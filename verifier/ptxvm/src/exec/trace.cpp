@@ -43,10 +43,9 @@ std::vector<Ins> traced_code(const LaunchContext& context) {
   return code;
 }
 
-void collect_trace(const LaunchContext& context, const std::vector<Worker>& workers,
-                   Report& report) {
-  for (const Worker& worker : workers) {
-    for (const Traced& each : worker.trace) {
+void collect_trace(const LaunchContext& context, const Workers& workers, Report& report) {
+  for (const auto& worker : workers) {
+    for (const Traced& each : worker->trace) {
       if (report.trace.size() == context.options->trace.max_records) {
         report.trace_truncated = true;
         return;

@@ -12,7 +12,6 @@ namespace kw::ptxvm {
 std::vector<Ins> traced_code(const LaunchContext& context);
 
 /// Puts what the workers noted into words. Only one of them ran the warp.
-void collect_trace(const LaunchContext& context, const std::vector<Worker>& workers,
-                   Report& report);
+void collect_trace(const LaunchContext& context, const Workers& workers, Report& report);
 
 }  // namespace kw::ptxvm

@@ -67,6 +67,37 @@ void Worker::report_over_budget() {
   findings.emplace(~std::uint64_t{0}, std::move(finding));
 }
 
+// Positions are taken several at a time, since threads that take them contend, but never more than
+// could be resident here: a block may wait for any other, so what is taken must be able to start.
+std::unique_ptr<Block> Worker::take(std::size_t free) {
+  constexpr std::uint64_t kMostAtOnce = 8, kPartsPerThread = 64;
+  if (claimed_ == claimed_end_) {
+    const std::uint64_t parts = kPartsPerThread * std::max(1u, context.options->threads);
+    const std::uint64_t count = std::clamp<std::uint64_t>(
+        context.blocks / parts, 1, std::min<std::uint64_t>(kMostAtOnce, free));
+    claimed_ = context.next.fetch_add(count);
+    claimed_end_ = std::max(claimed_, std::min(claimed_ + count, context.blocks));
+    if (claimed_ == claimed_end_) return nullptr;
+  }
+  const std::uint64_t position = claimed_++;
+  if (position > context.stop_after.load()) return nullptr;
+  if (idle_.empty()) idle_.push_back(std::make_unique<Block>(context));
+  std::unique_ptr<Block> block = std::move(idle_.back());
+  idle_.pop_back();
+  block->start(*this, position);
+  spend(Options::kBlockCost);
+  return block;
+}
+
+// One thread alone reports at once, so that its budget ends it at the same instruction every time.
+void Worker::spend(std::uint64_t instructions) {
+  constexpr std::uint64_t kReport = 1u << 14;
+  unreported_ += instructions;
+  if (context.options->threads > 1 && unreported_ < kReport) return;
+  context.spent.fetch_add(unreported_, std::memory_order_relaxed);
+  unreported_ = 0;
+}
+
 void Worker::work() {
   const unsigned threads = std::max(1u, context.options->threads);
   const std::size_t most = static_cast<std::size_t>(std::clamp<std::uint64_t>(
@@ -80,23 +111,19 @@ void Worker::work() {
   std::vector<std::unique_ptr<Block>> resident;
   std::size_t turn = 0;
   const auto start_next = [&] {
-    const std::uint64_t position = context.next.fetch_add(1);
-    if (position >= context.blocks || position > context.stop_after.load()) return false;
-    if (idle_.empty()) idle_.push_back(std::make_unique<Block>(context));
-    resident.push_back(std::move(idle_.back()));
-    idle_.pop_back();
-    resident.back()->start(*this, position);
-    context.spent.fetch_add(Options::kBlockCost, std::memory_order_relaxed);
+    auto block = take(most - resident.size());
+    if (!block) return false;
+    resident.push_back(std::move(block));
     return true;
   };
   while (!context.cancelled() && !context.over_budget()) {
-    if (resident.empty() && !start_next()) return;
+    if (resident.empty() && !start_next()) break;
     turn %= resident.size();
     Block& block = *resident[turn];
     Block::Outcome outcome = Block::Outcome::Failed;
     const std::uint64_t before = block.executed;
     if (block.position <= context.stop_after.load()) outcome = block.run(kSlice);
-    context.spent.fetch_add(block.executed - before, std::memory_order_relaxed);
+    spend(block.executed - before);
     if (outcome == Block::Outcome::Running) {
       ++turn;
       if (++unfinished_turns < kPatience * resident.size()) continue;
@@ -120,6 +147,7 @@ void Worker::work() {
     idle_.push_back(std::move(resident[turn]));
     resident.erase(resident.begin() + static_cast<std::ptrdiff_t>(turn));
   }
+  context.spent.fetch_add(unreported_, std::memory_order_relaxed);
 }
 
 }  // namespace kw::ptxvm
