@@ -27,9 +27,12 @@ Json scores_json(const Report& report, bool sound_only) {
 }
 
 Json result_json(const TaskResult& result) {
+  Json trivial = Json::object();
+  for (const auto& [answer, error] : result.trivial) trivial[answer] = number_json(error);
   Json json{{"task", result.task},
             {"policy", result.policy},
             {"class", to_string(result.klass)},
+            {"trivial", trivial},
             {"kernel", result.kernel},
             {"seconds", number_json(result.seconds)},
             {"generate_s", number_json(result.generate_s)},
@@ -93,6 +96,12 @@ Result<TaskResult> parse_result(const Json& json, const std::string& pointer) {
   }
   result.klass = *known;
   KW_ASSIGN(result.policy, reader.string_or("policy", ""));
+  if (const Json* trivial = reader.find("trivial")) {
+    KW_ASSIGN(JsonReader inner, JsonReader::object(*trivial, reader.at("trivial")));
+    for (const auto& [answer, error] : trivial->items()) {
+      KW_ASSIGN(result.trivial[answer], number_from(error, inner.at(answer)));
+    }
+  }
   KW_ASSIGN(result.kernel, reader.string_or("kernel", ""));
   KW_ASSIGN(result.seconds, reader.number_or("seconds", 0));
   KW_ASSIGN(result.generate_s, reader.number_or("generate_s", 0));

@@ -6,7 +6,7 @@
 namespace kw::bench {
 namespace {
 
-constexpr std::array<std::string_view, 3> kClasses{"genuine", "algebraic", "degenerate"};
+constexpr std::array<std::string_view, 4> kClasses{"genuine", "algebraic", "degenerate", "unknown"};
 
 std::optional<double> baseline_ms(const TaskResult& result, Against against) {
   return result.baseline ? result.baseline->ms(against) : std::nullopt;

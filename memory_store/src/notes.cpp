@@ -37,6 +37,34 @@ std::string match_any_word(std::string_view text) {
 
 }  // namespace
 
+Status SqliteStore::record_sanity(const std::string& task_key, const std::string& judge,
+                                  const std::string& document) {
+  if (document.size() > kMaxLessonBytes || document.empty() || document.front() != '{') {
+    return fail(Errc::InvalidArgument,
+                "the sanity of task {}: not a JSON object of at most {} bytes", task_key,
+                kMaxLessonBytes);
+  }
+  return write(Sync::Normal, [&](Database& db) -> Status {
+    KW_RETURN_IF_ERROR(db.run(R"sql(
+        INSERT INTO sanity(task_key, judge, document, time_us) VALUES(?1, ?2, ?3, ?4)
+        ON CONFLICT DO UPDATE SET document = ?3, time_us = ?4)sql",
+                              task_key, judge, document, now_us()));
+    return {};
+  });
+}
+
+Result<std::optional<std::string>> SqliteStore::sanity(const std::string& task_key,
+                                                       const std::string& judge) {
+  return read([&](Database& db) -> Result<std::optional<std::string>> {
+    KW_ASSIGN(Statement row,
+              db.query("SELECT document FROM sanity WHERE task_key = ?1 AND judge = ?2", task_key,
+                       judge));
+    KW_ASSIGN(const bool found, row.step());
+    if (!found) return std::optional<std::string>();
+    return std::optional<std::string>(row.text(0));
+  });
+}
+
 Status SqliteStore::record_tuning(const TuningRecord& record) {
   const Measurement& measurement = record.measurement;
   if (!std::isfinite(measurement.objective.value_or(0)) || !std::isfinite(measurement.cost_s)) {

@@ -255,9 +255,22 @@ CREATE VIRTUAL TABLE lesson_text USING fts5(
 PRAGMA user_version = 1;
 )sql";
 
+// What V14 said of a task, by judge version.
+constexpr Sql kStep2 = R"sql(
+CREATE TABLE sanity(
+  task_key TEXT NOT NULL,
+  judge TEXT NOT NULL,
+  document TEXT NOT NULL,
+  time_us INTEGER NOT NULL,
+  PRIMARY KEY(task_key, judge)
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 2;
+)sql";
+
 // Append-only: released stores already carry the earlier numbers. Each step ends by setting
 // user_version to its own.
-constexpr std::array kSchemaSteps = {kStep1};
+constexpr std::array kSchemaSteps = {kStep1, kStep2};
 constexpr auto kWant = static_cast<std::int64_t>(kSchemaSteps.size());
 
 Result<std::int64_t> version_of(Database& db) {

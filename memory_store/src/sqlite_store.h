@@ -64,6 +64,10 @@ class SqliteStore final : public Store, private CompileCache {
                                               std::size_t limit) override;
   Result<std::vector<Worth>> worth_most(const std::string& device_uuid, std::size_t limit) override;
 
+  Status record_sanity(const std::string& task_key, const std::string& judge,
+                       const std::string& document) override;
+  Result<std::optional<std::string>> sanity(const std::string& task_key,
+                                            const std::string& judge) override;
   Status record_tuning(const TuningRecord& record) override;
   Result<std::vector<TuningRecord>> tuning(const std::string& space_key,
                                            const std::string& device_uuid) override;

@@ -92,6 +92,9 @@ TEST_F(Cli, EveryAcceptLeavesACertificateThatReplays) {
   const std::string certificate = result["certificate"].get<std::string>();
   EXPECT_THAT(certificate, HasSubstr("/certificates/"));
   EXPECT_TRUE(result["judging_s"].contains("V11")) << result.dump();
+  // Its inputs are positive: the input itself would pass for the answer, and that is said.
+  EXPECT_EQ(result["sanity"]["class"], "degenerate");
+  EXPECT_EQ(result["sanity"]["solved_by"], "input");
   const Ended again = cli({"verify", certificate, "--device", "vm", "--json"});
   EXPECT_EQ(again.code, 0) << again.err;
   const Json replay = Json::parse(again.out)["replay"];
@@ -101,8 +104,25 @@ TEST_F(Cli, EveryAcceptLeavesACertificateThatReplays) {
   const Ended named =
       cli({"generate", kReluTask, "--device", "vm", "--json", "--certificates", elsewhere});
   ASSERT_EQ(named.code, 0) << named.err;
-  EXPECT_TRUE(std::filesystem::exists(std::string(Json::parse(named.out)["results"][0]["certificate"])));
+  EXPECT_TRUE(
+      std::filesystem::exists(std::string(Json::parse(named.out)["results"][0]["certificate"])));
   EXPECT_FALSE(std::filesystem::is_empty(elsewhere));
+}
+
+TEST_F(Cli, ABenchInPartsAsksBeforeItSearchesAndLeavesCertificates) {
+  const std::string accepts = dir / "accepts", lines = dir / "lines.jsonl";
+  const Ended ended = cli({"bench", "first41", "--device", "vm", "--lines", lines, "--shard",
+                           "1/41", "--certificates", accepts});
+  EXPECT_EQ(ended.code, 1) << ended.err;  // forty tasks are other shards'
+  std::ifstream file(lines);
+  std::string line;
+  ASSERT_TRUE(std::getline(file, line)) << ended.err;
+  const Json result = Json::parse(line);
+  EXPECT_EQ(result["class"], "genuine") << line;
+  EXPECT_GT(result["trivial"]["zeros"].get<double>(), 1) << line;
+  ASSERT_FALSE(std::filesystem::is_empty(accepts));
+  const std::string certificate = std::filesystem::directory_iterator(accepts)->path();
+  EXPECT_EQ(cli({"verify", certificate, "--device", "vm"}).code, 0);
 }
 
 TEST_F(Cli, VerifyJudgesAFileAndSaysNoToAWrongOne) {

@@ -28,6 +28,28 @@ TEST(Degeneracy, FindsAnOutputThatIsAlwaysZero) {
   EXPECT_TRUE(found->by_bounds());
 }
 
+TEST(TaskSanity, IsAskedBeforeASearchAndSurvivesBeingWritten) {
+  const TaskSanity plain = task_sanity(scene::relu(8, 64), 1);
+  EXPECT_EQ(plain.klass, "genuine");
+  EXPECT_GT(plain.guesses.at("zeros"), 1);
+  EXPECT_EQ(describe(plain).find("genuine: the nearest trivial answer"), 0u);
+  const TaskSanity flat = task_sanity(scene::softmax(2, 60000), 1);
+  EXPECT_EQ(flat.klass, "degenerate");
+  EXPECT_EQ(flat.solved_by, "zeros");
+  for (const TaskSanity& sanity : {plain, flat, task_sanity(scene::matmul(1024, 1024, 1024), 1)}) {
+    const auto again = parse_task_sanity(to_json(sanity));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(*again, sanity);
+  }
+  EXPECT_FALSE(parse_task_sanity(R"({"class":"perfect"})"));
+}
+TEST(TaskSanity, SaysWhenATaskIsTooLargeToBeAsked) {
+  const TaskSanity large = task_sanity(scene::matmul(1024, 1024, 1024), 1);
+  EXPECT_EQ(large.klass, "");
+  EXPECT_NE(large.unasked, "");
+  EXPECT_NE(describe(large).find("not known yet"), std::string::npos);
+}
+
 TEST(Degeneracy, NamesWhatAlgebraRemoves) {
   Task task = scene::matmul(4, 8, 4);
   EXPECT_EQ(algebraic(task.graph), "");

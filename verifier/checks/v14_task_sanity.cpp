@@ -111,23 +111,35 @@ std::vector<double> sample(const Value& value, std::span<const std::byte> bytes)
   const std::int64_t step = std::max<std::int64_t>(1, n / kSample);
   std::vector<double> out;
   for (std::int64_t i = 0; i < n; i += step) {
-    out.push_back(reference::decode_element(value.dtype, bytes.data() + static_cast<std::size_t>(i) * width));
+    out.push_back(
+        reference::decode_element(value.dtype, bytes.data() + static_cast<std::size_t>(i) * width));
   }
   return out;
 }
 
-void record_class(Session& session, const std::vector<Guess>& guesses) {
-  CheckRecord& record = session.record("V14", true, session.seed);
-  std::string solved_by;
+TaskSanity classify(const Graph& graph, const std::vector<Guess>& guesses) {
+  TaskSanity sanity;
   for (const Guess& g : guesses) {
-    record.figures[g.name] = g.in_tolerance;
-    if (g.in_tolerance <= 1 && solved_by.empty()) solved_by = g.name;
+    sanity.guesses[g.name] = g.in_tolerance;
+    if (g.in_tolerance <= 1 && sanity.solved_by.empty()) sanity.solved_by = g.name;
   }
-  const std::string algebra = algebraic(session.task.graph);
-  record.notes["class"] = !solved_by.empty() ? "degenerate" : !algebra.empty() ? "algebraic" : "genuine";
-  if (!solved_by.empty()) record.notes["solved_by"] = solved_by;
-  if (!algebra.empty()) record.notes["algebra"] = algebra;
+  sanity.algebra = algebraic(graph);
+  sanity.klass = !sanity.solved_by.empty() ? "degenerate"
+                 : !sanity.algebra.empty() ? "algebraic"
+                                           : "genuine";
+  return sanity;
 }
+
+void record_class(Session& session, const std::vector<Guess>& guesses) {
+  const TaskSanity sanity = classify(session.task.graph, guesses);
+  CheckRecord& record = session.record("V14", true, session.seed);
+  record.figures = sanity.guesses;
+  record.notes["class"] = sanity.klass;
+  if (!sanity.solved_by.empty()) record.notes["solved_by"] = sanity.solved_by;
+  if (!sanity.algebra.empty()) record.notes["algebra"] = sanity.algebra;
+}
+
+constexpr double kAskedBeforeSearch = 1e8;  // multiply-adds and elements of one evaluation
 
 }  // namespace
 
@@ -139,6 +151,23 @@ Result<Degeneracy> degeneracy(const Task& task, std::uint64_t seed, int draws) {
     all.push_back(std::move(d));
   }
   return degeneracy_of(task, all);
+}
+
+TaskSanity task_sanity(const Task& task, std::uint64_t seed) {
+  TaskSanity sanity;
+  const double cost = reference_cost(task);
+  if (cost <= kAskedBeforeSearch) {
+    const auto found = degeneracy(task, seed, cost <= kLargeCost ? 4 : 2);
+    if (found) return classify(task.graph, found->guesses);
+    sanity.unasked = found.error().message;
+  } else {
+    sanity.unasked = fmt::format(
+        "{:.2g} multiply-adds and elements are too many for the interpreter; an accept will tell",
+        cost);
+  }
+  sanity.algebra = algebraic(task.graph);
+  if (!sanity.algebra.empty()) sanity.klass = "algebraic";
+  return sanity;
 }
 
 Status record_task(Session& session, const std::vector<TrialPlan>& as_drawn) {

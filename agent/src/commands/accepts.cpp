@@ -20,6 +20,22 @@ std::string file_name(std::string_view task) {
   return out;
 }
 
+Result<fs::path> write(const verify::Certificate& certificate, const std::string& candidate,
+                       const fs::path& directory) {
+  std::error_code ec;
+  fs::create_directories(directory, ec);
+  const fs::path path = directory / fmt::format("{}-{}.json", file_name(certificate.task.name),
+                                                candidate.substr(0, 12));
+  // Whoever reads it meanwhile sees the old one or the new one.
+  const fs::path fresh = path.string() + ".new";
+  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
+  file << verify::to_json(certificate);
+  file.close();
+  if (!ec && file) fs::rename(fresh, path, ec);
+  if (ec || !file) return fail(Errc::Io, "cannot write the certificate '{}'", path.string());
+  return path;
+}
+
 }  // namespace
 
 Result<std::optional<store::VerdictRecord>> accept_of(store::Store& store, const TaskRun& run) {
@@ -47,20 +63,20 @@ Result<fs::path> write_certificate(store::Store& store, const Task& task,
   }
   KW_ASSIGN(const verify::Certificate certificate,
             verify::certify(task, *candidate, *good, verdict.seed, verdict.full, KW_VERSION));
-  std::error_code ec;
-  fs::create_directories(directory, ec);
-  const fs::path path =
-      directory / fmt::format("{}-{}.json", file_name(task.name), verdict.candidate.substr(0, 12));
-  // Whoever reads it meanwhile sees the old one or the new one.
-  const fs::path fresh = path.string() + ".new";
-  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-  file << verify::to_json(certificate);
-  file.close();
-  if (!ec && file) fs::rename(fresh, path, ec);
-  if (ec || !file) return fail(Errc::Io, "cannot write the certificate '{}'", path.string());
-  return path;
+  return write(certificate, verdict.candidate, directory);
 }
 
+Result<fs::path> write_certificate(const Task& task, const Candidate& candidate,
+                                   const Passed& accept, bool full, const fs::path& directory) {
+  const auto& checks = accept.evidence.checks;
+  const auto drawn = std::ranges::find(checks, "V1.seed", &CheckRecord::check);
+  if (drawn == checks.end()) {
+    return fail(Errc::InvalidArgument, "the accept of {} records no seed", task.name);
+  }
+  KW_ASSIGN(const verify::Certificate certificate,
+            verify::certify(task, candidate, accept, drawn->seed, full, KW_VERSION));
+  return write(certificate, candidate_id(candidate), directory);
+}
 std::vector<std::pair<std::string, double>> judging_costs(const Evidence& evidence) {
   constexpr std::string_view kPrefix = "seconds.";
   std::vector<std::pair<std::string, double>> costs;

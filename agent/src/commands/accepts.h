@@ -18,10 +18,15 @@ Result<std::optional<store::VerdictRecord>> accept_of(store::Store& store, const
 /// Where certificates go when nobody says: "certificates" beside the store.
 Result<std::filesystem::path> default_certificates(const std::string& store);
 
-/// Writes DIRECTORY/TASK-KERNEL.json, a document that `kernelwright verify` replays, and returns its
-/// path. `task` is what was solved. An Io error names the path.
+/// Writes DIRECTORY/TASK-KERNEL.json, a document that `kernelwright verify` replays, and returns
+/// its path. `task` is what was solved. An Io error names the path.
 Result<std::filesystem::path> write_certificate(store::Store& store, const Task& task,
                                                 const store::VerdictRecord& verdict,
+                                                const std::filesystem::path& directory);
+
+/// The same of an accept that no store holds; its seed is the one that its evidence records.
+Result<std::filesystem::path> write_certificate(const Task& task, const Candidate& candidate,
+                                                const Passed& accept, bool full,
                                                 const std::filesystem::path& directory);
 
 /// Seconds by check, the dearest first.

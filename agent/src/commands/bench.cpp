@@ -2,6 +2,7 @@
 #include <ctime>
 #include <thread>
 
+#include "accepts.h"
 #include "bench_lines.h"
 #include "command.h"
 #include "kw/agent/task_source.h"
@@ -69,6 +70,9 @@ class BenchCommand final : public Command {
     a.option("--level", level_, "levels of KernelBench, as in 1,2,3, for the suite kernelbench");
     a.option("--baselines", baselines_, "JSON lines of kernelbench/python/baseline.py");
     a.option("-o,--output", output_, "write OUTPUT.json, OUTPUT.md and OUTPUT.html");
+    a.option("--certificates", certificates_,
+             "folder for the certificate of each accept (default: beside the store; with --lines: "
+             "none)");
     a.option("--budget", budget_s_, 0.1, 1e6, "seconds of the race for each task");
     a.option("--tune", tune_, 0, 100000, "configurations tried around each winner (GPU)");
     a.option("--tune-budget", tune_s_, 0.1, 1e6, "seconds of tuning for each task");
@@ -129,6 +133,7 @@ class BenchCommand final : public Command {
     const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     run.parallel = parallel_ > 0 ? parallel_ : vm ? cores : 1;
     const auto runs = run_tasks(*workshop, suite.tasks, run, watch, invocation.interrupted);
+    KW_RETURN_IF_ERROR(certify(*workshop, invocation.globals.store, vm, runs));
     KW_ASSIGN(const bench::Report report, report_of(*workshop, suite, device, runs, baselines));
     // What was measured is written even when the suite was cut short.
     if (!output_.empty()) KW_RETURN_IF_ERROR(bench::write_report(report, output_));
@@ -144,6 +149,7 @@ class BenchCommand final : public Command {
   Result<int> in_lines(const Invocation& invocation, const bench::Suite& suite,
                        const std::string& device, const bench::Baselines& baselines) {
     lines_.templates = templates_;
+    lines_.certificates = certificates_;
     lines_.parallel = parallel_;
     KW_ASSIGN(LinesRun run, run_in_lines(invocation, suite, device, baselines, lines_));
     run.report.environment["date"] = today();
@@ -157,6 +163,23 @@ class BenchCommand final : public Command {
         (invocation.globals.json ? bench::to_json(run.report) : bench::to_markdown(run.report)) +
         "\n"));
     return std::ranges::all_of(run.report.results, &bench::TaskResult::solved) ? 0 : 1;
+  }
+
+  /// Certificates of all that was accepted, as `generate` leaves them.
+  Status certify(Workshop& workshop, const std::string& store, bool vm,
+                 const std::vector<TaskRun>& runs) const {
+    std::filesystem::path directory = certificates_;
+    if (certificates_.empty()) {
+      KW_ASSIGN(directory, default_certificates(store));
+    }
+    for (const TaskRun& run : runs) {
+      KW_ASSIGN(const auto accept, accept_of(workshop.store(), run));
+      if (!accept) continue;
+      KW_ASSIGN(const Task task, load_task(run.name, vm));
+      KW_ASSIGN(const std::filesystem::path path,
+                write_certificate(workshop.store(), task, *accept, directory));
+    }
+    return {};
   }
 
   /// "kernelbench@small" and "1,3" as "kernelbench:1,3@small".
@@ -183,10 +206,11 @@ class BenchCommand final : public Command {
       bench::TaskResult result;
       result.task = run.name;
       result.seconds = run.seconds;
+      result.klass = bench::parse_task_class(run.sanity.klass).value_or(bench::TaskClass::Unknown);
+      result.trivial = run.sanity.guesses;
       if (run.state) {
         KW_ASSIGN(result.outcome, outcome_of(workshop.store(), *run.state));
         result.kernel = kernel_of(*run.state);
-        result.klass = bench::class_of(result.outcome);
         const auto* good = std::get_if<Passed>(&result.outcome);
         if (good) report.environment["compiler"] = good->evidence.compiler;
       } else {
@@ -200,7 +224,7 @@ class BenchCommand final : public Command {
 
   std::string level_;
   LinesOptions lines_;
-  std::string suite_, baselines_, output_;
+  std::string suite_, baselines_, output_, certificates_;
   double budget_s_ = 300, tune_s_ = 60;
   int tune_ = 0, templates_ = 3, parallel_ = 0;
   bool no_memory_ = false;

@@ -6,7 +6,9 @@
 #include <map>
 #include <thread>
 
+#include "accepts.h"
 #include "kw/agent/modelnew.h"
+#include "kw/agent/sanity.h"
 #include "kw/agent/task_source.h"
 #include "kw/agent/workshop.h"
 #include "kw/core/keys.h"
@@ -39,6 +41,7 @@ std::string describe(const bench::TaskResult& result) {
   const auto* bad = std::get_if<Rejected>(&result.outcome);
   std::string text = bad ? fmt::format("{}: {}", to_string(bad->kind), bad->reason.substr(0, 120))
                          : std::string("passed");
+  text += fmt::format(", {}", to_string(result.klass));
   if (const auto ms = result.ms()) text += fmt::format(", {:.3f} ms", *ms);
   return fmt::format("{}: {} ({})", result.task, text, seconds_text(result.seconds));
 }
@@ -95,14 +98,29 @@ Result<LinesRun> run_in_lines(const Invocation& invocation, const bench::Suite& 
   if (!lines) return fail(Errc::Io, "{}: cannot open it for writing", options.path);
   Progress progress(invocation.globals.progress);
   std::size_t done = 0;
-  if (!options.modelnew.empty()) {
-    run.accepted = [&](const Task& task, const Candidate& candidate,
-                       const Passed& verdict) -> Status {
+  store::Store& store = workshop->store();
+  const auto or_why = [](Result<verify::TaskSanity> sanity) {
+    if (sanity) return std::move(*sanity);
+    verify::TaskSanity unknown;
+    unknown.unasked = sanity.error().message;
+    return unknown;
+  };
+  run.ask = [&](const Task& task) { return or_why(ask_sanity(store, task)); };
+  run.learn = [&](const Task& task, const Evidence& evidence) {
+    return or_why(learn_sanity(store, task, evidence));
+  };
+  run.accepted = [&](const Task& task, const Candidate& candidate,
+                     const Passed& verdict) -> Status {
+    if (!options.certificates.empty()) {
+      KW_ASSIGN(const std::filesystem::path path,
+                write_certificate(task, candidate, verdict, !options.quick, options.certificates));
+    }
+    if (!options.modelnew.empty()) {
       KW_ASSIGN(const std::string file, write_modelnew(task, candidate, candidate_id(candidate),
                                                        verdict, info, options.modelnew));
-      return {};
-    };
-  }
+    }
+    return {};
+  };
   run.ended = [&](const bench::TaskResult& result) {
     lines << bench::to_json_line(result) << std::flush;
     ++done;

@@ -14,14 +14,15 @@ namespace kw::agent {
 
 struct LinesOptions {
   std::string path;
-  std::string shard;   // "2/3"
-  std::string policy;  // empty: the tasks' own; "torch": what PyTorch's defaults allow
-  double seconds = 0;  // no judgement is begun after these; 0: no limit
+  std::string shard;      // "2/3"
+  std::string policy;     // empty: the tasks' own; "torch": what PyTorch's defaults allow
+  double seconds = 0;     // no judgement is begun after these; 0: no limit
   double deadline = 120;  // seconds of one judgement
   int templates = 3;
-  int parallel = 0;    // judgements at once; 0: all cores on the virtual machine, one on a GPU
+  int parallel = 0;      // judgements at once; 0: all cores on the virtual machine, one on a GPU
   std::string modelnew;  // a folder that gets every accepted kernel as a PyTorch module
-  bool quick = false;  // a first look at each instead of the whole battery
+  std::string certificates;  // a folder that gets the certificate of every accept
+  bool quick = false;        // a first look at each instead of the whole battery
   bool retime = false;
   bool retry = false;  // begin again what the file says was not solved
 };

@@ -24,7 +24,10 @@ const Evidence* evidence_of(const Left& left) {
 }
 
 Json run_json(const TaskRun& run, const Left& left) {
-  Json out = {{"task", run.name}, {"job", run.job}, {"seconds", number_json(run.seconds)}};
+  Json out = {{"task", run.name},
+              {"job", run.job},
+              {"seconds", number_json(run.seconds)},
+              {"sanity", Json::parse(verify::to_json(run.sanity), nullptr, false)}};
   if (!run.state) {
     out["status"] = "failed";
     out["error"] = {{"code", to_string(run.state.error().code)},
@@ -52,7 +55,7 @@ std::string proposer_text(const CandidateState& winner, bool from_memory) {
 
 std::vector<std::string> row(const TaskRun& run) {
   if (!run.state) {
-    return {run.name, "failed", "", "", seconds_text(run.seconds), run.state.error().message};
+    return {run.name, "failed", "", "", "", seconds_text(run.seconds), run.state.error().message};
   }
   const State& state = *run.state;
   const CandidateState* winner = state.winner.empty() ? nullptr : state.find(state.winner);
@@ -65,6 +68,7 @@ std::vector<std::string> row(const TaskRun& run) {
   }
   return {run.name,
           std::string(to_string(state.status.value_or(JobStatus::Failed))),
+          run.sanity.klass.empty() ? "-" : run.sanity.klass,
           winner ? proposer_text(*winner, state.from_memory) : "",
           winner && winner->median_us ? microseconds_text(*winner->median_us) : "-",
           seconds_text(run.seconds),
@@ -96,6 +100,7 @@ std::string one_task(const TaskRun& run, const Left& left) {
                     to_string(state.status.value_or(JobStatus::Failed)), seconds_text(run.seconds));
     if (state.error && state.status == JobStatus::Failed) out += state.error->message + "\n";
   }
+  out += fmt::format("task {}\n", describe(run.sanity));
   for (const CandidateState& c : state.candidates) {
     if (c.status != CandidateStatus::Rejected) continue;
     out += fmt::format("rejected {} ({}): {}\n", c.generator, to_string(c.proposer), c.reason);
@@ -201,12 +206,16 @@ class GenerateCommand final : public Command {
   static std::string text(const std::vector<TaskRun>& runs, const std::vector<Left>& left) {
     if (runs.size() == 1) return one_task(runs[0], left[0]);
     std::vector<std::vector<std::string>> rows{
-        {"task", "result", "from", "time", "took", "kernel or reason"}};
-    std::size_t solved = 0;
+        {"task", "result", "class", "from", "time", "took", "kernel or reason"}};
+    std::size_t solved = 0, sound = 0, sound_solved = 0;
     std::vector<double> took;
     for (const TaskRun& run : runs) {
       rows.push_back(row(run));
-      solved += run.state && run.state->status == JobStatus::Solved;
+      const bool done = run.state && run.state->status == JobStatus::Solved;
+      const bool counts = run.sanity.klass != "degenerate";
+      solved += done;
+      sound += counts;
+      sound_solved += done && counts;
       took.push_back(run.seconds);
     }
     std::nth_element(took.begin(), took.begin() + std::ssize(took) / 2, took.end());
@@ -218,8 +227,8 @@ class GenerateCommand final : public Command {
       break;
     }
     return table(rows) +
-           fmt::format("\n{} of {} tasks solved, median {} a task\n", solved, runs.size(),
-                       seconds_text(took[took.size() / 2])) +
+           fmt::format("\n{} of {} tasks solved, {} of {} sound ones; median {} a task\n", solved,
+                       runs.size(), sound_solved, sound, seconds_text(took[took.size() / 2])) +
            judging_median(left) + certificates;
   }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "kw/agent/sanity.h"
 #include "kw/agent/task_source.h"
 
 namespace kw::agent {
@@ -32,12 +33,14 @@ std::string describe(const State& state) {
   return {};
 }
 
-Status run_one(Workshop& workshop, const RunOptions& options, TaskRun& run,
+Status run_one(Workshop& workshop, const RunOptions& options, TaskRun& run, RunWatch& watch,
                std::stop_token interrupted) {
   JobSpec wish = options.wish;
   KW_ASSIGN(wish.device, resolve_device(wish.device));
   KW_ASSIGN(const Task task, load_task(run.name, wish.device == "vm"));
   KW_ASSIGN(store::NewJob job, prepare_job(workshop, task, wish));
+  KW_ASSIGN(run.sanity, ask_sanity(workshop.store(), task));
+  watch.say(fmt::format("{}: {}", run.name, describe(run.sanity)));
   job.kind = options.kind;
   job.parent = options.parent;
   KW_ASSIGN(const auto unfinished, find_unfinished(workshop.store(), job));
@@ -49,6 +52,7 @@ Status run_one(Workshop& workshop, const RunOptions& options, TaskRun& run,
     KW_ASSIGN(run.job, workshop.engine().submit(job));
   }
   KW_ASSIGN(run.state, workshop.engine().wait(run.job, std::move(interrupted)));
+  KW_ASSIGN(run.sanity, ask_sanity(workshop.store(), task));  // an accept may have told more
   return {};
 }
 
@@ -111,6 +115,11 @@ void RunWatch::show(const std::string& what) {
   progress_.show(fmt::format("{} ({})", line, seconds_text(elapsed)));
 }
 
+void RunWatch::say(const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  show(what);
+}
+
 void RunWatch::task_ended(bool solved) {
   const std::lock_guard lock(mutex_);
   ++ended_;
@@ -130,7 +139,7 @@ std::vector<TaskRun> run_tasks(Workshop& workshop, const std::vector<std::string
       const auto begun = Clock::now();
       const Status status = interrupted.stop_requested()
                                 ? Status(fail(Errc::Cancelled, "interrupted before it began"))
-                                : run_one(workshop, options, run, interrupted);
+                                : run_one(workshop, options, run, watch, interrupted);
       if (!status) run.state = tl::unexpected(status.error());
       run.seconds = std::chrono::duration<double>(Clock::now() - begun).count();
       watch.task_ended(run.state && run.state->status == JobStatus::Solved);

@@ -8,6 +8,7 @@
 
 #include "kw/agent/decide.h"
 #include "kw/agent/workshop.h"
+#include "kw/verify/degeneracy.h"
 #include "output.h"
 
 namespace kw::agent {
@@ -16,6 +17,7 @@ struct TaskRun {
   std::string name;
   std::string job;
   Result<State> state = State{};
+  verify::TaskSanity sanity;  // asked before the search, completed by an accept
   double seconds = 0;
   bool resumed = false;
 };
@@ -26,6 +28,8 @@ class RunWatch {
   RunWatch(bool forced, std::size_t total) : progress_(forced), total_(total) {}
   Observer observer();
   void task_ended(bool solved);
+  /// A line about one task.
+  void say(const std::string& what);
   void clear() { progress_.clear(); }
 
  private:

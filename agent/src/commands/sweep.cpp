@@ -17,9 +17,15 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+void set_class(bench::TaskResult& result, const verify::TaskSanity& sanity) {
+  result.klass = bench::parse_task_class(sanity.klass).value_or(bench::TaskClass::Unknown);
+  result.trivial = sanity.guesses;
+}
+
 /// A task ready to be judged, or the reason why it is not.
 struct Prepared {
   Result<Task> task = Task{};
+  verify::TaskSanity sanity;
   std::vector<Candidate> candidates;
   double generate_s = 0, compile_s = 0;
 };
@@ -85,6 +91,7 @@ class Sweep {
     out.task = load_task(name, device_.identity.klass == "ptxvm");
     if (!out.task) return out;
     if (options_.policy) out.task->policy = *options_.policy;
+    if (options_.ask) out.sanity = options_.ask(*out.task);
     auto candidates = codegen::generate(*out.task, device_.target, options_.templates);
     out.generate_s = seconds_since(begin);
     if (!candidates) {
@@ -129,6 +136,7 @@ class Sweep {
     if (made.task) result.policy = to_string(policy_in_effect(*made.task));
     result.generate_s = made.generate_s;
     result.compile_s = made.compile_s;
+    set_class(result, made.sanity);
     const auto begin = Clock::now();
     if (!made.task) {
       result.outcome = Rejected{RejectKind::NotVerifiable, made.task.error().message, {}, {}};
@@ -156,7 +164,9 @@ class Sweep {
                                              to_string(bad->kind), bad->reason.substr(0, 400)));
       }
       result.outcome = std::move(*outcome);
-      result.klass = bench::class_of(result.outcome);
+      if (const auto* pass = std::get_if<Passed>(&result.outcome); pass && options_.learn) {
+        set_class(result, options_.learn(*made.task, pass->evidence));
+      }
       result.kernel = candidate.generator;
       if (good) break;
     }

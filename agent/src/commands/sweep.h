@@ -12,6 +12,7 @@
 #include "kw/agent/judging.h"
 #include "kw/bench/scores.h"
 #include "kw/core/policy.h"
+#include "kw/verify/degeneracy.h"
 
 namespace kw::agent {
 
@@ -26,6 +27,10 @@ struct SweepOptions {
   std::chrono::milliseconds deadline{120000};  // of one judgement
   /// No judgement is begun after it.
   std::optional<std::chrono::steady_clock::time_point> until;
+  /// Before candidates of a task are made: which trivial answers it lets pass. Empty: not asked.
+  std::function<verify::TaskSanity(const Task&)> ask;
+  /// After each acceptance, before its result is given: what is known of the task then.
+  std::function<verify::TaskSanity(const Task&, const Evidence&)> learn;
   /// After each acceptance, before its result is given; its error goes to TaskResult::refused.
   std::function<Status(const Task&, const Candidate&, const Passed&)> accepted;
   /// After each task, from one thread at a time.

@@ -16,11 +16,11 @@ std::string simulation_text(const search::SimulationReport& report) {
       {"strategy", "evaluations", "median", "quartiles", "worst"}};
   for (const search::StrategyScore& score : report.scores) {
     for (const search::Checkpoint& c : score.checkpoints) {
-      rows.push_back({std::string(to_string(score.strategy)), fmt::format("{}", c.evaluations),
-                      fmt::format("{:.1f} %", 100 * c.median),
-                      fmt::format("{:.1f} .. {:.1f} %", 100 * c.lower_quartile,
-                                  100 * c.upper_quartile),
-                      fmt::format("{:.1f} %", 100 * c.worst)});
+      rows.push_back(
+          {std::string(to_string(score.strategy)), fmt::format("{}", c.evaluations),
+           fmt::format("{:.1f} %", 100 * c.median),
+           fmt::format("{:.1f} .. {:.1f} %", 100 * c.lower_quartile, 100 * c.upper_quartile),
+           fmt::format("{:.1f} %", 100 * c.worst)});
     }
   }
   return out + table(rows) +
@@ -51,9 +51,10 @@ class TuneCommand final : public Command {
     if (!simulate_.empty()) return simulated(invocation);
     KW_ASSIGN(const std::string device, resolve_device(invocation.globals.device));
     if (device == "vm") {
-      return fail(Errc::Unavailable,
-                  "the virtual machine has no time to tune by: run this on a GPU (--device cuda), or "
-                  "try the search on a recorded space with --simulate FILE");
+      return fail(
+          Errc::Unavailable,
+          "the virtual machine has no time to tune by: run this on a GPU (--device cuda), or "
+          "try the search on a recorded space with --simulate FILE");
     }
     RunWatch watch(invocation.globals.progress, 1);
     WorkshopOptions options;
@@ -70,19 +71,22 @@ class TuneCommand final : public Command {
     if (!runs[0].state) return tl::unexpected(runs[0].state.error());
     const State& state = *runs[0].state;
     if (invocation.globals.json) {
-      KW_RETURN_IF_ERROR(print(dump({{"v", 1},
-                                     {"kind", "tune"},
-                                     {"job", runs[0].job},
-                                     {"result", Json::parse(summary_json(state), nullptr, false)}}) +
-                               "\n"));
+      KW_RETURN_IF_ERROR(
+          print(dump({{"v", 1},
+                      {"kind", "tune"},
+                      {"job", runs[0].job},
+                      {"sanity", Json::parse(verify::to_json(runs[0].sanity), nullptr, false)},
+                      {"result", Json::parse(summary_json(state), nullptr, false)}}) +
+                "\n"));
     } else {
       const CandidateState* winner = state.winner.empty() ? nullptr : state.find(state.winner);
       KW_RETURN_IF_ERROR(print(
-          winner ? fmt::format("{}: {} by {}\nkernel {}\njob {}\n", task_,
+          winner ? fmt::format("{}: {} by {}\nkernel {}\ntask {}\njob {}\n", task_,
                                microseconds_text(winner->median_us.value_or(0)), winner->generator,
-                               winner->id, runs[0].job)
-                 : fmt::format("{}: {}\njob {}\n", task_,
-                               to_string(state.status.value_or(JobStatus::Failed)), runs[0].job)));
+                               winner->id, describe(runs[0].sanity), runs[0].job)
+                 : fmt::format("{}: {}\ntask {}\njob {}\n", task_,
+                               to_string(state.status.value_or(JobStatus::Failed)),
+                               describe(runs[0].sanity), runs[0].job)));
     }
     return exit_code_of(runs);
   }
@@ -94,8 +98,8 @@ class TuneCommand final : public Command {
     options.seeds = static_cast<std::size_t>(seeds_);
     KW_ASSIGN(const search::SimulationReport report,
               search::simulate(cache, options, invocation.interrupted));
-    KW_RETURN_IF_ERROR(print(invocation.globals.json ? to_json(report) + "\n"
-                                                     : simulation_text(report)));
+    KW_RETURN_IF_ERROR(
+        print(invocation.globals.json ? to_json(report) + "\n" : simulation_text(report)));
     return 0;
   }
 

@@ -1,5 +1,6 @@
 #include "judge_step.h"
 
+#include "kw/agent/sanity.h"
 #include "kw/agent/steps.h"
 
 namespace kw::agent {
@@ -64,6 +65,10 @@ Result<Input> judge_step(const Workbench& bench, const JudgeStep& step, std::sto
     KW_RETURN_IF_ERROR(bench.store.record_timing({bench.context.step, step.candidate,
                                                   bench.context.spec.keys.shape,
                                                   good->evidence.device, *good->timing, 0}));
+  }
+  if (const auto* good = std::get_if<Passed>(&outcome); good && step.full) {
+    KW_ASSIGN(const verify::TaskSanity known,
+              learn_sanity(bench.store, bench.task, good->evidence));
   }
   KW_RETURN_IF_ERROR(remember_lesson(bench, *candidate, judged));
   return judged;

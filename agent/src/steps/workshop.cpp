@@ -6,6 +6,7 @@
 
 #include "kw/agent/model_client.h"
 #include "kw/agent/model_proposer.h"
+#include "kw/agent/sanity.h"
 #include "kw/agent/steps.h"
 #include "kw/compile/service.h"
 
@@ -97,6 +98,8 @@ Result<store::NewJob> prepare_job(Workshop& workshop, const Task& task, JobSpec 
   record.extents = input_extents(task);
   record.document = to_json(task);
   KW_RETURN_IF_ERROR(workshop.store().record_task(record));
+  // Before any candidate is made: what would pass that should not?
+  KW_ASSIGN(const verify::TaskSanity sanity, ask_sanity(workshop.store(), task));
 
   store::NewJob job;
   job.kind = "generate";

@@ -27,6 +27,16 @@ TEST_P(StoreContract, KeepsTheNewestMeasurementOfAConfiguration) {
             Errc::InvalidArgument);
 }
 
+TEST_P(StoreContract, KeepsTheNewestSanityOfATaskForEachJudge) {
+  EXPECT_EQ(store->sanity("shape", "judge.1").value(), std::nullopt);
+  KW_EXPECT_OK(store->record_sanity("shape", "judge.1", R"({"class":"genuine"})"));
+  KW_EXPECT_OK(store->record_sanity("shape", "judge.1", R"({"class":"degenerate"})"));
+  KW_EXPECT_OK(store->record_sanity("shape", "judge.2", R"({"class":"algebraic"})"));
+  EXPECT_EQ(store->sanity("shape", "judge.1").value(), R"({"class":"degenerate"})");
+  EXPECT_EQ(store->sanity("shape", "judge.2").value(), R"({"class":"algebraic"})");
+  EXPECT_EQ(code_of(store->record_sanity("shape", "judge.1", "genuine")), Errc::InvalidArgument);
+}
+
 TEST_P(StoreContract, FindsLessonsByTheirWords) {
   const auto add = [&](const std::string& semantic, const std::string& topic,
                        const std::string& text) {

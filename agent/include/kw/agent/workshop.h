@@ -43,8 +43,9 @@ Result<std::unique_ptr<Compiler>> make_compiler(CompileCache* cache);
 /// $XDG_DATA_HOME/kernelwright/store.sqlite, or ~/.local/share/kernelwright/store.sqlite.
 Result<std::filesystem::path> default_store_path();
 
-/// A job for one task: registers the task, resolves the device of `wish` and fills in its task,
-/// keys and device. What remains of `wish` is what the caller asked for.
+/// A job for one task: registers the task, asks which trivial answers it lets pass (V14; remembered
+/// with the task, before any candidate is made), resolves the device of `wish` and fills in its
+/// task, keys and device. What remains of `wish` is what the caller asked for.
 Result<store::NewJob> prepare_job(Workshop& workshop, const Task& task, JobSpec wish);
 
 /// An unfinished job that was asked for in the same words: a crash or an interrupt left it, or

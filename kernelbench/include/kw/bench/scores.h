@@ -17,6 +17,7 @@ enum class TaskClass {
   Genuine,
   Algebraic,   // algebra legally removes most of the work
   Degenerate,  // zeros, a constant or a skipped reduction would pass: not sound
+  Unknown,     // not asked, or too large to be asked before something passes
 };
 std::string_view to_string(TaskClass klass) noexcept;
 std::optional<TaskClass> parse_task_class(std::string_view text) noexcept;
@@ -60,6 +61,9 @@ struct TaskResult {
   Outcome outcome = Rejected{RejectKind::NotVerifiable, "not run", {}, {}};
   std::string policy;  // in effect (kw::policy_in_effect) when it was judged; empty: not recorded
   TaskClass klass = TaskClass::Genuine;
+  /// Before the search: how far trivial answers ("zeros", "constant", ...) are from right, the
+  /// largest error over (1e-4 + 1e-4 |y|); at most 1 passes. Empty: not asked.
+  std::map<std::string, double> trivial;
   std::string kernel;  // what solved it: "memory", "templates", "model NAME"; may be empty
   double seconds = 0;  // from the request to the answer
   /// Of those: writing candidates, compiling them, judging and timing.

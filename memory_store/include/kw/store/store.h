@@ -113,6 +113,11 @@ class Store {
   /// The first record of an instance key stays, but a missing document or name is filled in.
   virtual Status record_task(const TaskRecord& task) = 0;
   virtual Result<std::optional<TaskRecord>> task(const std::string& task_key) = 0;
+  /// What trivial answers to a task would pass (a JSON object), by judge version; the newest stays.
+  virtual Status record_sanity(const std::string& task_key, const std::string& judge,
+                               const std::string& document) = 0;
+  virtual Result<std::optional<std::string>> sanity(const std::string& task_key,
+                                                    const std::string& judge) = 0;
   /// Its id (candidate_id()). Known candidates stay as first recorded. The task must be recorded.
   virtual Result<std::string> record_candidate(const Candidate& candidate,
                                                const std::string& task_key) = 0;

@@ -3,9 +3,13 @@
 // kernel should get away with.
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "kw/core/outcome.h"
 #include "kw/core/task.h"
 
 namespace kw::verify {
@@ -25,6 +29,34 @@ struct Degeneracy {
 /// Runs the interpreter on `draws` input sets: meant for small variants of a task. Errors are the
 /// interpreter's.
 Result<Degeneracy> degeneracy(const Task& task, std::uint64_t seed, int draws = 4);
+
+/// What a solved task shows. "degenerate": some guess lies within 1e-4, so that passing proves
+/// little; "algebraic": exact algebra removes most of the work; "genuine": neither. Empty: not
+/// known yet, because the task is too large for the interpreter and nothing was accepted for it.
+struct TaskSanity {
+  std::string klass;
+  std::string solved_by;                  // the first guess that passes
+  std::string algebra;                    // why it is algebraic
+  std::map<std::string, double> guesses;  // largest error over (1e-4 + 1e-4 |y|), by guess
+  std::string unasked;                    // why no guess was tried; empty when they were
+
+  friend bool operator==(const TaskSanity&, const TaskSanity&) = default;
+};
+
+/// V14 before a search: tries every guess on several draws of a task of at most 1e8 multiply-adds
+/// and elements, milliseconds to a second of one core. Never an error: what the interpreter refuses
+/// is in `unasked`.
+TaskSanity task_sanity(const Task& task, std::uint64_t seed);
+/// What the judge recorded with an accept, at the shapes it judged; nullopt where V14 was left out.
+std::optional<TaskSanity> recorded_sanity(const Evidence& evidence);
+
+/// {"class","solved_by","algebra","guesses":{},"unasked"}; empty members are left out. Errors:
+/// InvalidArgument.
+std::string to_json(const TaskSanity& sanity);
+Result<TaskSanity> parse_task_sanity(std::string_view json);
+/// "degenerate: zeros pass", "algebraic: ...", "genuine: constant is nearest at 812 tolerances",
+/// "not known yet: ...".
+std::string describe(const TaskSanity& sanity);
 
 /// Why exact algebra lets a kernel do far less than the graph's operators say: a contraction whose
 /// result is only summed, or one with a diagonal or triangular operand. Empty where it does not.
