@@ -14,13 +14,6 @@ namespace {
 constexpr const char* kFamilies[] = {"bounds", "alignment", "uninitialised", "race",    "barrier",
                                      "warp",   "async",     "wrap",          "endless", "trap"};
 
-// What no check finds yet.
-bool is_pending(const std::string& name) {
-  // A partial reduction by shuffles reads absent lanes too, and ignores what it gets. And in PTX an
-  // unsigned sum that wraps is a signed one with a negative term.
-  return name == "uninitialised/shuffle_from_absent_lane" || name == "wrap/sum_of_offsets";
-}
-
 std::filesystem::path corpus() { return KW_SOURCE_DIR "/tests/ptxvm/corpus"; }
 
 std::vector<std::filesystem::path> files_of(const std::string& family) {
@@ -123,7 +116,7 @@ TEST_P(SeededBugs, AreFoundAndTheirTwinsAreClean) {
       ADD_FAILURE() << seeded.error().message;
       continue;
     }
-    if (!is_pending(name)) expect_found(*seeded);
+    expect_found(*seeded);
     expect_clean(*seeded);
   }
 }

@@ -4,6 +4,7 @@
 
 #include "exec/access.h"
 #include "handlers/lanes.h"
+#include "handlers/shuffle_source.h"
 
 namespace kw::ptxvm::KW_ISA {
 namespace {
@@ -36,6 +37,31 @@ const Ins* flow_written(Warp& w, const Ins* ins) {
   u32* d = reg<u32>(w, ins->d);
   if (KW_UNLIKELY((w.mask & ~written) != 0)) d[1] = origin;
   d[0] = (d[0] & ~w.mask) | (written & w.mask);
+  KW_NEXT;
+}
+
+// After shfl, d: the result, a: its value's lanes, b, c: shfl's operands, extra: the member masks.
+template <Shuffle mode>
+const Ins* shuffle_written(Warp& w, const Ins* ins) {
+  const u32* members = reg<const u32>(w, w.extra[ins->extra]);
+  const u32* by = reg<const u32>(w, ins->b);
+  const u32* clamp = reg<const u32>(w, ins->c);
+  const u32* value = ins->a == 0 ? nullptr : reg<const u32>(w, ins->a);
+  const u32 good = value == nullptr ? ~0u : value[0];
+  u32 written = 0, origin = 0;
+  for (u32 m = w.mask; m != 0; m &= m - 1) {
+    const s32 l = __builtin_ctz(m);
+    const u32 from = 1u << shuffle_source<mode>(l, by[l], clamp[l]).lane;
+    if ((w.mask & members[l] & from) == 0)
+      origin = ins->source + 1;
+    else if ((good & from) == 0)
+      origin = value[1] != 0 ? value[1] : ins->source + 1;
+    else
+      written |= 1u << l;
+  }
+  u32* d = reg<u32>(w, ins->d);
+  if (KW_UNLIKELY(origin != 0)) d[1] = origin;
+  d[0] = (d[0] & ~w.mask) | written;
   KW_NEXT;
 }
 
@@ -220,6 +246,10 @@ void register_checks(Registry& r) {
   r.add("$written.use", use_written, {});
   r.add("$written.set", set_written, {});
   r.add("$written.flow", flow_written, {});
+  r.add("$written.shfl.up", shuffle_written<Shuffle::Up>, {});
+  r.add("$written.shfl.down", shuffle_written<Shuffle::Down>, {});
+  r.add("$written.shfl.bfly", shuffle_written<Shuffle::Butterfly>, {});
+  r.add("$written.shfl.idx", shuffle_written<Shuffle::Index>, {});
   r.add("$index.add", follow<Add>, {});
   r.add("$index.sub", follow<Sub>, {});
   r.add("$index.mul", follow<Mul>, {});

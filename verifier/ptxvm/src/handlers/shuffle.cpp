@@ -2,14 +2,13 @@
 
 #include "exec/control.h"
 #include "handlers/lanes.h"
+#include "handlers/shuffle_source.h"
 
 namespace kw::ptxvm::KW_ISA {
 namespace {
 
-enum class Shuffle { Up, Down, Butterfly, Index };
-
 // d: result, a: value, b: lane operand, c: clamp and segment mask, extra: member mask; z: 1 if y is
-// a predicate result. PTX ISA, "shfl.sync".
+// a predicate result.
 template <Shuffle mode>
 const Ins* shuffle(Warp& w, const Ins* ins) {
   const u32* members = reg<const u32>(w, w.extra[ins->extra]);
@@ -28,27 +27,9 @@ const Ins* shuffle(Warp& w, const Ins* ins) {
   alignas(64) s32 valid[kLanes];
   alignas(64) u32 out[kLanes];
   for (s32 lane = 0; lane < static_cast<s32>(kLanes); ++lane) {
-    const s32 by = static_cast<s32>(b[lane] & 31);
-    const s32 clamp = static_cast<s32>(c[lane] & 31), segment = static_cast<s32>(c[lane] >> 8 & 31);
-    const s32 last = (lane & segment) | (clamp & ~segment);
-    s32 source = 0;
-    switch (mode) {
-      case Shuffle::Up:
-        source = lane - by;
-        break;
-      case Shuffle::Down:
-        source = lane + by;
-        break;
-      case Shuffle::Butterfly:
-        source = lane ^ by;
-        break;
-      case Shuffle::Index:
-        source = (lane & segment) | (by & ~segment);
-        break;
-    }
-    const bool in_range = mode == Shuffle::Up ? source >= last : source <= last;
-    valid[lane] = in_range ? -1 : 0;
-    from[lane] = in_range ? source & 31 : lane;
+    const ShuffleSource source = shuffle_source<mode>(lane, b[lane], c[lane]);
+    valid[lane] = source.in_range ? -1 : 0;
+    from[lane] = source.lane;
   }
   for (unsigned l = 0; l < kLanes; ++l) out[l] = a[from[l]];
   for_lanes(w, reg<u32>(w, ins->d), [&](unsigned l) { return out[l]; });

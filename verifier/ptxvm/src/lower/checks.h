@@ -32,7 +32,4 @@ struct ValueChecks {
 ValueChecks plan_value_checks(const FlatKernel& kernel, const Cfg& cfg, const Folds& folds,
                               Slots& slots);
 
-/// A plain move between registers.
-bool is_copy(const FlatInstruction& in);
-
 }  // namespace kw::ptxvm

@@ -118,6 +118,7 @@ class Lowering {
   Status check_before(In in);
   Status check_after(In in);
   Status check_written(In in, int reg);
+  Status check_shuffle(In in);
   int checked_register(const Operand& op) const;  // -1: none that is computed
   bool is_literal(const Operand& op) const;
   Location unwritten(int reg) const;
