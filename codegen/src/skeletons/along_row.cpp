@@ -290,7 +290,8 @@ const std::vector<const RowForm*>& along_row_forms() {
   static const HeldForm held;
   static const LoopedForm looped;
   static const SplitForm split;
-  static const std::vector<const RowForm*> forms = {&held, &shared_row_form(), &looped, &split};
+  static const std::vector<const RowForm*> forms = {&held, &shared_row_form(), &looped, &split,
+                                                    &woven_row_form()};
   return forms;
 }
 

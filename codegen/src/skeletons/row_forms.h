@@ -40,11 +40,12 @@ class RowForm {
                         const EmitContext& emit) const = 0;
 };
 
-/// Rows along memory: held, shared, looped, split. Rows across memory: columns_held,
+/// Rows along memory: held, shared, looped, split, woven. Rows across memory: columns_held,
 /// columns_looped, columns_split.
 const std::vector<const RowForm*>& along_row_forms();
 const std::vector<const RowForm*>& across_rows_forms();
 const RowForm& shared_row_form();
+const RowForm& woven_row_form();
 
 /// Time of a kernel that moves these bytes with this many threads: too few threads cannot keep
 /// enough loads in flight.
