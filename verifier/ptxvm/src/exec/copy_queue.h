@@ -8,10 +8,19 @@
 
 namespace kw::ptxvm {
 
+/// Whether accesses of `bytes` by the lanes of `mask` to a region are in order, and recorded: those
+/// of the instruction set in use (handlers/race_windows.h).
+using WatchLanes = bool (*)(Warp& w, const Ins* ins, const Region& r, const std::uint64_t* address,
+                            std::uint32_t mask, unsigned bytes, bool record);
+struct CopyWatch {
+  WatchLanes reads, writes;
+};
+
 struct AsyncCopy {
   std::uint32_t mask, bytes;
   std::uint32_t group;  // committed groups of its lanes when it was issued
   const Ins* ins;
+  CopyWatch watch;
   /// If set, the whole warp copies all bytes from this region, and both sides are known to be good:
   /// the offsets hold, and nothing below.
   const Region* region;

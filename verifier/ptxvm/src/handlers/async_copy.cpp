@@ -12,7 +12,6 @@
 #include "exec/control.h"
 #include "exec/operands.h"
 #include "handlers/families.h"
-#include "handlers/race_windows.h"
 
 namespace kw::ptxvm {
 namespace {
@@ -65,8 +64,8 @@ bool watch_copies(Warp& w, const AsyncCopy& copy, std::uint32_t lanes) {
   }
   const Region* from = w.region_cache[copy.ins->cache];
   return from != nullptr &&
-         baseline::watch_lanes<true>(w, copy.ins, w.shared, copy.to, lanes, copy.bytes) &&
-         baseline::watch_lanes<false>(w, copy.ins, *from, copy.from, lanes, copy.bytes);
+         copy.watch.writes(w, copy.ins, w.shared, copy.to, lanes, copy.bytes, true) &&
+         copy.watch.reads(w, copy.ins, *from, copy.from, lanes, copy.bytes, true);
 }
 
 void carry_out(Warp& w, AsyncCopy& copy, std::uint32_t lanes) {
@@ -131,7 +130,7 @@ void complete(Warp& w, std::uint32_t lanes, std::uint32_t keep, bool uncommitted
 void watch(Warp& w, const Ins* ins, AsyncCopy& copy) {
   // The copy may write at any time from now on; its write is recorded when it is waited for.
   const bool in_order =
-      baseline::watch_lanes<true>(w, ins, w.shared, copy.to, w.mask, copy.bytes, /*record=*/false);
+      copy.watch.writes(w, ins, w.shared, copy.to, w.mask, copy.bytes, /*record=*/false);
   for (std::uint32_t left = w.mask; left != 0; left &= left - 1) {
     const auto l = static_cast<unsigned>(__builtin_ctz(left));
     if (w.block->async.on()) {
@@ -164,12 +163,13 @@ void finish_copies(Warp& w, std::uint32_t lanes) {
 
 AsyncCopy& add_copy(Warp& w) { return w.control->copies.add(); }
 
-void issue_copy(Warp& w, const Ins* ins) {
+void issue_copy(Warp& w, const Ins* ins, CopyWatch watch_by) {
   const AccessBits access{ins->y};
   const bool narrow = (ins->z & CopyBits::kNarrow) != 0;
   AsyncCopy copy;
   copy.bytes = access.bytes();
   copy.ins = ins;
+  copy.watch = watch_by;
   copy.region = nullptr;
   const auto to_offset = static_cast<std::uint64_t>(static_cast<std::int32_t>(ins->imm));
   const auto from_offset = static_cast<std::uint64_t>(static_cast<std::int32_t>(ins->imm >> 32));

@@ -18,6 +18,6 @@ struct CopyBits {                                                        // z
 AsyncCopy& add_copy(Warp& w);
 
 /// Lane by lane.
-void issue_copy(Warp& w, const Ins* ins);
+void issue_copy(Warp& w, const Ins* ins, CopyWatch watch);
 
 }  // namespace kw::ptxvm

@@ -3,6 +3,7 @@
 #include "exec/access.h"
 #include "handlers/async_copy.h"
 #include "handlers/offsets.h"
+#include "handlers/race_windows.h"
 
 namespace kw::ptxvm::KW_ISA {
 namespace {
@@ -43,6 +44,7 @@ bool issue_whole(Warp& w, const Ins* ins) {
   copy.bytes = bytes;
   copy.group = control.committed[0];
   copy.ins = ins;
+  copy.watch = {watch_lanes<false>, watch_lanes<true>};
   copy.region = region;
   std::memcpy(copy.to_offset, to.at, sizeof to.at);
   std::memcpy(copy.from_offset, from.at, sizeof from.at);
@@ -50,7 +52,7 @@ bool issue_whole(Warp& w, const Ins* ins) {
 }
 
 const Ins* copy_async(Warp& w, const Ins* ins) {
-  if (!issue_whole(w, ins)) issue_copy(w, ins);
+  if (!issue_whole(w, ins)) issue_copy(w, ins, {watch_lanes<false>, watch_lanes<true>});
   return ins + 1;
 }
 
