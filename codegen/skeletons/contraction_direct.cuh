@@ -61,6 +61,28 @@ __device__ __forceinline__ int raw_offset(int row, int k) {
   return group * kGroupBytes + chunk * 16 + (row & 3) * 4;
 }
 
+// Copies of one thread, `Step` rows (of an operand along k) or `Step` k apart: `offset` is that of
+// the first one. The first one's row (k) is below Step, a power of two, so that an offset is the
+// first one with bits flipped and a constant added.
+template <int Step, int Count, int Index = 0, class Operand>
+__device__ __forceinline__ void fetch_spaced(const Operand& operand, unsigned to, int offset,
+                                             const float* from) {
+  if constexpr (Index < Count) {
+    constexpr bool kAlongK = Operand::kRunsAlongK;
+    constexpr int kApart = Index * Step;
+    constexpr int kFlip = kAlongK ? ((kApart & 3) << 1 | ((kApart >> 2) & 1)) * 16
+                                  : (kApart * 32) ^ ((kApart >> 3) & 3) << 5;
+    constexpr int kAdd = kAlongK ? (kApart >> 3) * kGroupBytes + (kApart & 7) * 128 : 0;
+    const float* at = from + kApart * (kAlongK ? operand.row_stride : operand.k_stride);
+    if constexpr (Operand::kQuads) {
+      copy_async_16_or_zero<kAdd>(to + (offset ^ kFlip), at, true);
+    } else {
+      copy_async_4_or_zero<kAdd>(to + (offset ^ kFlip), at, true);
+    }
+    fetch_spaced<Step, Count, Index + 1>(operand, to, offset, from);
+  }
+}
+
 // Starts copying `Rows` rows x 64 k of an operand to a stage; zeros outside the operand.
 template <int Rows, int Threads, class Operand>
 __device__ __forceinline__ void fetch_run(const Operand& operand, unsigned char* to, int batch,
@@ -68,6 +90,18 @@ __device__ __forceinline__ void fetch_run(const Operand& operand, unsigned char*
   constexpr int kWidth = Operand::kQuads ? 4 : 1;
   constexpr int kLine = (Operand::kRunsAlongK ? kRun : Rows) / kWidth;
   constexpr int kPieces = Rows * kRun / kWidth;
+  if constexpr (Operand::kInMemory && kPieces % Threads == 0 && Threads % kLine == 0) {
+    if (row0 + Rows <= rows && k0 + kRun <= k_end) {
+      const int along = static_cast<int>(threadIdx.x) % kLine * kWidth,
+                across = static_cast<int>(threadIdx.x) / kLine;
+      const int row = Operand::kRunsAlongK ? across : along;
+      const int k = Operand::kRunsAlongK ? along : across;
+      fetch_spaced<Threads / kLine, kPieces / Threads>(operand, shared_address(to),
+                                                       raw_offset<Operand::kRunsAlongK>(row, k),
+                                                       operand.address(batch, row0 + row, k0 + k));
+      return;
+    }
+  }
   // Addresses of more copies at once would not fit beside the sums.
 #pragma unroll 4
   for (int first = 0; first < kPieces; first += Threads) {
@@ -88,66 +122,102 @@ __device__ __forceinline__ void fetch_run(const Operand& operand, unsigned char*
   }
 }
 
-// FP32 -> terms, in place, of the eight rows of one group, by one warp: four lanes per row, each
+// FP32 -> terms, in place, of `Groups` groups, `Step` apart, by one warp: four lanes per row, each
 // with eight k of both slabs. Leaves the rows' scales; returns whether some row is wide.
-template <bool RunsAlongK>
-__device__ __forceinline__ bool split_group(unsigned char* operand, int group, float* scales) {
+template <bool RunsAlongK, int Groups, int Step>
+__device__ __forceinline__ bool split_groups(unsigned char* operand, int first, float* scales) {
   const int lane = static_cast<int>(threadIdx.x) & 31;
   const int quarter = lane & 3, row = (lane & 4) | lane >> 3;
-  unsigned char* line = operand + group * kGroupBytes + row * 128;
-  float v[16];
-  if constexpr (RunsAlongK) {
+  float v[Groups][16];
 #pragma unroll
-    for (int c = 0; c < 4; ++c) {
-      const float4 x = *reinterpret_cast<const float4*>(
-          operand + raw_offset<true>(group * 8 + row, c / 2 * 32 + quarter * 8 + c % 2 * 4));
-      v[c * 4] = x.x, v[c * 4 + 1] = x.y, v[c * 4 + 2] = x.z, v[c * 4 + 3] = x.w;
-    }
-  } else {
+  for (int g = 0; g < Groups; ++g) {
+    const int at = (first + g * Step) * 8 + row;
+    if constexpr (RunsAlongK) {
 #pragma unroll
-    for (int j = 0; j < 16; ++j) {
-      v[j] = *reinterpret_cast<const float*>(
-          operand + raw_offset<false>(group * 8 + row, j / 8 * 32 + quarter * 8 + j % 8));
+      for (int c = 0; c < 4; ++c) {
+        const float4 x = *reinterpret_cast<const float4*>(
+            operand + raw_offset<true>(at, c / 2 * 32 + quarter * 8 + c % 2 * 4));
+        v[g][c * 4] = x.x, v[g][c * 4 + 1] = x.y, v[g][c * 4 + 2] = x.z, v[g][c * 4 + 3] = x.w;
+      }
+    } else {
+#pragma unroll
+      for (int j = 0; j < 16; ++j) {
+        v[g][j] = *reinterpret_cast<const float*>(
+            operand + raw_offset<false>(at, j / 8 * 32 + quarter * 8 + j % 8));
+      }
     }
   }
   // A NaN is no magnitude: it passes through the terms to all sums that it belongs to.
-  float large = 0.f;
-  unsigned small = ~0u;  // twice the bits, without the sign, less 1: zero is the largest
+  float large[Groups];
+  unsigned small[Groups];  // twice the bits, without the sign, less 1: zero is the largest
 #pragma unroll
-  for (int j = 0; j < 16; ++j) {
-    const unsigned bits = __float_as_uint(v[j]);
-    large = fmaxf(large, fabsf(v[j]));
-    small = min(small, bits + bits - 1u);
+  for (int g = 0; g < Groups; ++g) {
+    large[g] = 0.f, small[g] = ~0u;
+#pragma unroll
+    for (int j = 0; j < 16; ++j) {
+      const unsigned bits = __float_as_uint(v[g][j]);
+      large[g] = fmaxf(large[g], fabsf(v[g][j]));
+      small[g] = min(small[g], bits + bits - 1u);
+    }
   }
 #pragma unroll
   for (int step = 1; step <= 2; step *= 2) {
-    large = fmaxf(large, __shfl_xor_sync(~0u, large, step));
-    small = min(small, __shfl_xor_sync(~0u, small, step));
-  }
-  Magnitudes magnitudes;
-  magnitudes.take(__float_as_uint(large), ((small + 1u) >> 1) - 1u);
-  const SplitScale scale = split_scale(magnitudes);
-  const bool wide = scale.down == 0.f;
-  if (quarter == 0) scales[group * 8 + row] = scale.down;
-  const bool any_wide = __ballot_sync(~0u, wide) != 0;
-  if (any_wide && wide) {
 #pragma unroll
-    for (int j = 0; j < 16; ++j) v[j] = 0.f;
+    for (int g = 0; g < Groups; ++g) {
+      large[g] = fmaxf(large[g], __shfl_xor_sync(~0u, large[g], step));
+      small[g] = min(small[g], __shfl_xor_sync(~0u, small[g], step));
+    }
   }
-  __syncwarp();  // the whole group is in registers
+  SplitScale scale[Groups];
+  bool wide = false;
 #pragma unroll
-  for (int slab = 0; slab < 2; ++slab) {
-    const float* x = v + slab * 8;
-    uint4 h, l;
-    split_pair(x[0], x[1], scale.up, h.x, l.x);
-    split_pair(x[2], x[3], scale.up, h.y, l.y);
-    split_pair(x[4], x[5], scale.up, h.z, l.z);
-    split_pair(x[6], x[7], scale.up, h.w, l.w);
-    const int chunk = quarter ^ row;
-    *reinterpret_cast<uint4*>(line + slab * 1024 + chunk * 16) = h;
-    *reinterpret_cast<uint4*>(line + slab * 1024 + (chunk ^ 4) * 16) = l;
+  for (int g = 0; g < Groups; ++g) {
+    Magnitudes magnitudes;
+    magnitudes.take(__float_as_uint(large[g]), ((small[g] + 1u) >> 1) - 1u);
+    scale[g] = split_scale(magnitudes);
+    wide |= scale[g].down == 0.f;
+    if (quarter == 0) scales[(first + g * Step) * 8 + row] = scale[g].down;
   }
-  return any_wide;
+  wide = __ballot_sync(~0u, wide) != 0;  // also: all groups are in registers
+  if (wide) {
+    keep_branch();
+#pragma unroll
+    for (int g = 0; g < Groups; ++g) {
+#pragma unroll
+      for (int j = 0; j < 16; ++j) v[g][j] = scale[g].down == 0.f ? 0.f : v[g][j];
+    }
+  }
+  __syncwarp();
+#pragma unroll
+  for (int g = 0; g < Groups; ++g) {
+    unsigned char* line = operand + (first + g * Step) * kGroupBytes + row * 128;
+#pragma unroll
+    for (int slab = 0; slab < 2; ++slab) {
+      const float* x = v[g] + slab * 8;
+      uint4 h, l;
+      split_pair(x[0], x[1], scale[g].up, h.x, l.x);
+      split_pair(x[2], x[3], scale[g].up, h.y, l.y);
+      split_pair(x[4], x[5], scale[g].up, h.z, l.z);
+      split_pair(x[6], x[7], scale[g].up, h.w, l.w);
+      const int chunk = quarter ^ row;
+      *reinterpret_cast<uint4*>(line + slab * 1024 + chunk * 16) = h;
+      *reinterpret_cast<uint4*>(line + slab * 1024 + (chunk ^ 4) * 16) = l;
+    }
+  }
+  return wide;
+}
+
+// One warp's share of `Groups` groups, two at a time where it has as many.
+template <bool RunsAlongK, int Groups, int Warps>
+__device__ __forceinline__ bool split_share(unsigned char* operand, int warp, float* scales) {
+  constexpr int kAtOnce = Groups % (2 * Warps) == 0 ? 2 : 1;
+  bool wide = false;
+#pragma unroll
+  for (int g = 0; g < Groups; g += kAtOnce * Warps) {
+    if (Groups % Warps != 0 && g + warp >= Groups) break;
+    wide |= split_groups<RunsAlongK, kAtOnce, Warps>(operand, g + warp, scales);
+  }
+  return wide;
 }
 
 // A warp's sums of one run, scaled, into `acc`. a_lane, b_lane: this lane's fragment rows in the
@@ -313,17 +383,9 @@ __device__ __forceinline__ void direct_product(const DirectProblem& p, const A& 
   const auto split = [&](int slot) {
     unsigned char* stage = shared + slot * Tile::kStageBytes;
     float* scales = all_scales + slot * (Tile::kTileM + Tile::kTileN);
-    bool wide = false;
-#pragma unroll
-    for (int g = 0; g < kGroupsOfA; g += Tile::kWarps) {
-      if (kGroupsOfA % Tile::kWarps != 0 && g + warp >= kGroupsOfA) break;
-      wide |= split_group<A::kRunsAlongK>(stage, g + warp, scales);
-    }
-#pragma unroll
-    for (int g = 0; g < kGroupsOfB; g += Tile::kWarps) {
-      if (kGroupsOfB % Tile::kWarps != 0 && g + warp >= kGroupsOfB) break;
-      wide |= split_group<B::kRunsAlongK>(stage + Tile::kBOffset, g + warp, scales + Tile::kTileM);
-    }
+    bool wide = split_share<A::kRunsAlongK, kGroupsOfA, Tile::kWarps>(stage, warp, scales);
+    wide |= split_share<B::kRunsAlongK, kGroupsOfB, Tile::kWarps>(stage + Tile::kBOffset, warp,
+                                                                  scales + Tile::kTileM);
     if (wide && lane == 0) atomicOr(stage_is_wide + slot, 1u);
   };
 
@@ -386,7 +448,8 @@ __device__ __forceinline__ void direct_product(const DirectProblem& p, const A& 
   }
   copy_async_wait<0>();
   if (gives_up) return;
-  store_sums(acc, part, batch, m0 + warp_m, p.m, n0 + warp_n, p.n, epilogue);
+  store_tile<Tile>(acc, reinterpret_cast<float*>(shared), warp_m, warp_n, part, batch, m0, p.m, n0,
+                   p.n, epilogue);
 }
 
 }  // namespace kw

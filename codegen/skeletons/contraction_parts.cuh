@@ -5,6 +5,7 @@ namespace kw {
 
 // The epilogue of the first kernel.
 struct StorePart {
+  static constexpr bool kRunsAlongColumns = true;
   float* __restrict__ sums;  // [part][batch][row][columns rounded up to even]
   int batches, rows;
   __device__ __forceinline__ float2* pair(int part, int batch, int row, int column,

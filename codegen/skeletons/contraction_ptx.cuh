@@ -14,6 +14,8 @@ __device__ __forceinline__ void unpack_half2(unsigned packed, float& low, float&
       : "=f"(low), "=f"(high)
       : "r"(packed));
 }
+// In a rarely taken branch: it stays one, instead of becoming selections on every path.
+__device__ __forceinline__ void keep_branch() { asm volatile("" ::: "memory"); }
 __device__ __forceinline__ unsigned char* dynamic_shared() {
   extern __shared__ __align__(128) unsigned char kw_dynamic_shared[];
   return kw_dynamic_shared;
@@ -38,15 +40,17 @@ __device__ __forceinline__ void copy_async_4(unsigned to, const void* from, int 
       "l"(from), "r"(wanted)
       : "memory");
 }
-// The same of one piece, zeros where it is not wanted: nothing is read then.
+// One piece to shared [to + Offset]; zeros where it is not wanted: nothing is read then.
+template <int Offset = 0>
 __device__ __forceinline__ void copy_async_16_or_zero(unsigned to, const void* from, bool wanted) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
-               "r"(wanted ? 16 : 0)
+  asm volatile("cp.async.cg.shared.global [%0 + %3], [%1], 16, %2;" ::"r"(to), "l"(from),
+               "r"(wanted ? 16 : 0), "n"(Offset)
                : "memory");
 }
+template <int Offset = 0>
 __device__ __forceinline__ void copy_async_4_or_zero(unsigned to, const void* from, bool wanted) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from),
-               "r"(wanted ? 4 : 0)
+  asm volatile("cp.async.ca.shared.global [%0 + %3], [%1], 4, %2;" ::"r"(to), "l"(from),
+               "r"(wanted ? 4 : 0), "n"(Offset)
                : "memory");
 }
 __device__ __forceinline__ void copy_async_commit() {

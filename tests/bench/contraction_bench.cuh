@@ -43,6 +43,7 @@ T* device_array(std::size_t count) {
 // ---- kernels under test -----------------------------------------------------------------------
 
 struct Store {
+  static constexpr bool kRunsAlongColumns = true;
   float* out;
   int m, n;
   __device__ __forceinline__ void operator()(int, int batch, int row, int column, int columns,

@@ -91,6 +91,7 @@ auto with_operands(const Matrix& a, const Matrix& b, const Use& use) {
 }
 
 struct Store {
+  static constexpr bool kRunsAlongColumns = true;
   float* out;
   int columns_;
   void operator()(int, int, int row, int column, int columns, float x, float y) const {

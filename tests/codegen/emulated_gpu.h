@@ -252,12 +252,15 @@ inline void copy_async_or_zero(unsigned to, const void* from, bool wanted, std::
   unsigned char* at = emulated_gpu::Block::current().shared.data() + to;
   wanted ? std::memcpy(at, from, bytes) : std::memset(at, 0, bytes);
 }
-inline void copy_async_16_or_zero(unsigned to, const void* from, bool wanted) {
-  copy_async_or_zero(to, from, wanted, 16);
+template <int Offset = 0>
+void copy_async_16_or_zero(unsigned to, const void* from, bool wanted) {
+  copy_async_or_zero(to + Offset, from, wanted, 16);
 }
-inline void copy_async_4_or_zero(unsigned to, const void* from, bool wanted) {
-  copy_async_or_zero(to, from, wanted, 4);
+template <int Offset = 0>
+void copy_async_4_or_zero(unsigned to, const void* from, bool wanted) {
+  copy_async_or_zero(to + Offset, from, wanted, 4);
 }
+inline void keep_branch() {}
 inline void copy_async_commit() {}
 template <int Pending>
 void copy_async_wait() {}

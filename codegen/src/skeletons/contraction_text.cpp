@@ -51,6 +51,11 @@ std::string names_of(const std::vector<TensorId>& tensors, EntryPointers& entry)
 
 bool even(std::int64_t x) { return x % 2 == 0; }
 
+/// Neighbouring columns are neighbours in memory.
+bool runs_along_columns(const ContractionSite& site) {
+  return site.out_offset.is_affine() && site.out_offset.coefficient_of(2) == 1;
+}
+
 /// Two neighbouring columns are one aligned 8-byte store.
 bool stores_pairs(const Program& program, const ContractionSite& site) {
   const Index& at = site.out_offset;
@@ -127,11 +132,12 @@ EpilogueText epilogue_text(const Program& program, const ContractionSite& site,
       fmt::format("    [[maybe_unused]] const {0} v0 = batch, v1 = row, v2 = column;\n", index);
   text.definitions = value.text;
   text.definitions += fmt::format(
-      "struct {0} {{\n  {0}Value value;\n  {1}* __restrict__ out;  // {2}\n"
+      "struct {0} {{\n  static constexpr bool kRunsAlongColumns = {6};\n"
+      "  {0}Value value;\n  {1}* __restrict__ out;  // {2}\n"
       "  __device__ __forceinline__ void one(int batch, int row, int column, float sum) const {{\n"
       "{3}    out[{4}] = {5};\n  }}\n",
       name, storage_name(output.dtype), output.name, coordinates, at,
-      stored_value("value(v0, v1, v2, sum)", output.dtype));
+      stored_value("value(v0, v1, v2, sum)", output.dtype), runs_along_columns(site));
   text.definitions +=
       "  __device__ __forceinline__ void operator()(int, int batch, int row, int column, int "
       "columns,\n"
