@@ -112,7 +112,7 @@ std::vector<std::string> expand_suite(const std::string& name, bool small) {
   std::string base = name;
   const bool shrink = strip_size(base, small);
   auto suite = bench::find_suite(shrink ? base + std::string(kSmall) : base);
-  if (!suite) return {name};
+  if (!suite || suite->tasks.size() == 1) return {name};
   return std::move(suite->tasks);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "nearest.h"
 
@@ -25,31 +26,54 @@ void add_kernelbench(Suite& suite, bool small) {
   }
 }
 
-void add_level(Suite& suite, int level, bool small) {
-  for (int problem = 1; problem <= kLevelSizes[static_cast<std::size_t>(level - 1)]; ++problem) {
-    suite.tasks.push_back(fmt::format("kernelbench:{}/{}{}", level, problem, small ? kSmall : ""));
-  }
+int number_in(std::string_view text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size() ? value : -1;
 }
 
-/// "level2", "kernelbench250" and "kernelbench" (all), "kernelbench:1,3"; empty for any other name.
-std::vector<int> levels_of(std::string_view name) {
-  if (name == "kernelbench250" || name == "kernelbench") return {1, 2, 3};
+/// One part of a selection, "2", "2/14" or "2/14-20", in KernelBench's order.
+bool add_part(std::vector<std::string>& problems, std::string_view part) {
+  const std::size_t slash = std::min(part.find('/'), part.size());
+  const int level = number_in(part.substr(0, slash));
+  if (level < 1 || level > static_cast<int>(kLevelSizes.size())) return false;
+  int first = 1, last = kLevelSizes[static_cast<std::size_t>(level - 1)];
+  if (slash < part.size()) {
+    const std::string_view range = part.substr(slash + 1);
+    const std::size_t dash = std::min(range.find('-'), range.size());
+    const int from = number_in(range.substr(0, dash));
+    const int to = dash < range.size() ? number_in(range.substr(dash + 1)) : from;
+    if (from < first || to > last || to < from) return false;
+    first = from, last = to;
+  }
+  for (int problem = first; problem <= last; ++problem) {
+    problems.push_back(fmt::format("{}/{}", level, problem));
+  }
+  return true;
+}
+
+/// The problems of "level2", "kernelbench250" and "kernelbench" (all), "kernelbench:1,3/7,3/20-29";
+/// empty for any other name and where one is named twice.
+std::vector<std::string> problems_of(std::string_view name) {
   std::string_view list;
-  if (name.starts_with("level")) {
-    list = name.substr(5, 1);
-    if (name.size() != 6) return {};
+  if (name == "kernelbench250" || name == "kernelbench") {
+    list = "1,2,3";
+  } else if (name.starts_with("level") && name.find('/') == name.npos &&
+             name.find(',') == name.npos) {
+    list = name.substr(5);
   } else if (name.starts_with("kernelbench:")) {
     list = name.substr(12);
   }
-  std::vector<int> levels;
-  for (std::size_t i = 0; i < list.size(); i += 2) {
-    const int level = list[i] - '0';
-    const bool known = level >= 1 && level <= static_cast<int>(kLevelSizes.size());
-    const bool again = std::find(levels.begin(), levels.end(), level) != levels.end();
-    if (!known || again || (i + 1 < list.size() && list[i + 1] != ',')) return {};
-    levels.push_back(level);
+  std::vector<std::string> problems;
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (!add_part(problems, list.substr(0, comma)) || comma + 1 == list.size()) return {};
+    list.remove_prefix(std::min(comma + 1, list.size()));
   }
-  return list.ends_with(',') ? std::vector<int>{} : levels;
+  std::vector<std::string> sorted = problems;
+  std::ranges::sort(sorted);
+  if (std::ranges::adjacent_find(sorted) != sorted.end()) return {};
+  return problems;
 }
 
 void add_formats(Suite& suite, bool small) {
@@ -87,10 +111,12 @@ Result<Suite> find_suite(std::string_view name) {
     suite.summary = fmt::format("20 KernelBench problems and 21 number-format tasks{}", size);
     add_kernelbench(suite, small);
     add_formats(suite, small);
-  } else if (const std::vector<int> levels = levels_of(base); !levels.empty()) {
-    suite.summary = fmt::format("KernelBench level{} {}{}", levels.size() == 1 ? "" : "s",
-                                fmt::join(levels, ", "), size);
-    for (const int level : levels) add_level(suite, level, small);
+  } else if (const std::vector<std::string> problems = problems_of(base); !problems.empty()) {
+    suite.summary = fmt::format("{} problem{} of KernelBench{}", problems.size(),
+                                problems.size() == 1 ? "" : "s", size);
+    for (const std::string& problem : problems) {
+      suite.tasks.push_back(fmt::format("kernelbench:{}{}", problem, small ? kSmall : ""));
+    }
   } else {
     return fail(Errc::NotFound, "no suite is called '{}'; nearest: {}", name.substr(0, 128),
                 fmt::join(nearest_names(name, suite_names()), ", "));

@@ -37,8 +37,14 @@ TEST(Suites, SelectLevelsOfKernelBench) {
   EXPECT_EQ(size("kernelbench:1,2,3"), 250u);
   EXPECT_EQ(size("kernelbench:3,1@small"), 150u);
   EXPECT_EQ(find_suite("kernelbench:2@small")->tasks.back(), "kernelbench:2/100@small");
-  for (const char* wrong : {"level4", "level", "level12", "kernelbench:", "kernelbench:4",
-                            "kernelbench:1,", "kernelbench:1,1", "kernelbench:12"}) {
+  EXPECT_EQ(size("kernelbench:1/7"), 1u);
+  EXPECT_EQ(size("kernelbench:1/7-9,3,2/100@small"), 54u);
+  EXPECT_EQ(find_suite("kernelbench:1/7-9@small")->tasks.back(), "kernelbench:1/9@small");
+  for (const char* wrong :
+       {"kernelbench:1/0", "kernelbench:1/101", "kernelbench:3/9-8", "kernelbench:1/7,1/7",
+        "kernelbench:1,1/7", "kernelbench:1/", "kernelbench:1/7-", "level1/7", "level4", "level",
+        "level12", "kernelbench:", "kernelbench:4", "kernelbench:1,", "kernelbench:1,1",
+        "kernelbench:12"}) {
     EXPECT_EQ(size(wrong), 0u) << wrong;
   }
 }

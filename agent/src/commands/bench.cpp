@@ -67,7 +67,7 @@ class BenchCommand final : public Command {
   }
   void declare(Arguments& a) override {
     a.positional("suite", suite_, "a suite: " + suites(), true);
-    a.option("--level", level_, "levels of KernelBench, as in 1,2,3, for the suite kernelbench");
+    a.option("--level", level_, "levels, problems and ranges of KernelBench, as in 1,2/14,3/20-29, for the suite kernelbench");
     a.option("--baselines", baselines_, "JSON lines of kernelbench/python/baseline.py");
     a.option("-o,--output", output_, "write OUTPUT.json, OUTPUT.md and OUTPUT.html");
     a.option("--certificates", certificates_,
