@@ -9,6 +9,7 @@
 
 #include "accelerator.h"
 #include "kw/bench/tasks.h"
+#include "oracle.h"
 #include "trial.h"
 #include "trial_plan.h"
 
@@ -76,6 +77,7 @@ TEST(GpuReferenceSizes, EveryTaskFitsAndCompletes) {
       ASSERT_LE(bytes, kMost);
       outputs.emplace_back(static_cast<const std::byte*>(zeros), bytes);
     }
+    EXPECT_GT(reference_cost(*task), kLargeCost) << name << " would wait for the interpreter";
     IdleAccelerator device;
     const auto verdict = judge_trial(device, *task, *plan, outputs, {});
     EXPECT_TRUE(verdict) << name << ": " << verdict.error().message;

@@ -65,6 +65,15 @@ double contraction_length(const Graph& graph, std::size_t index) {
   return longest;
 }
 
+namespace {
+
+/// "lstm" of "aten.lstm.input"
+bool is_recurrence(std::string_view op) {
+  return op.starts_with("aten.lstm") || op.starts_with("aten.gru") || op.starts_with("aten.rnn_");
+}
+
+}  // namespace
+
 double reference_cost(const Task& task) {
   double cost = 0;
   const auto elements = [&](ValueId id) {
@@ -80,9 +89,26 @@ double reference_cost(const Task& task) {
       const Shape& w = task.graph.value(node.inputs[1]).shape;
       const Shape& x = task.graph.value(node.inputs[0]).shape;
       if (w.size() < 3 || x.size() < 2) continue;
-      const double terms = elements(node.inputs[1]) / static_cast<double>(std::max<std::int64_t>(w[0], 1));
+      const double terms =
+          elements(node.inputs[1]) / static_cast<double>(std::max<std::int64_t>(w[0], 1));
       const bool transposed = node.op.find("transpose") != std::string::npos;
       cost += (transposed ? elements(node.inputs[0]) : out) * terms;
+      continue;
+    }
+    if (is_recurrence(node.op)) {  // every weight meets every step of every sequence
+      const Shape& x = task.graph.value(node.inputs[0]).shape;
+      double weights = 0;
+      for (const ValueId id : node.inputs) {
+        if (id != kNoValue && task.graph.value(id).shape.size() == 2) weights += elements(id);
+      }
+      if (x.size() >= 2) cost += static_cast<double>(x[0]) * static_cast<double>(x[1]) * weights;
+      continue;
+    }
+    if (node.op.find("dot_product_attention") != std::string::npos && node.inputs.size() >= 3) {
+      // Each query meets every key, and its weights every value.
+      const Shape& key = task.graph.value(node.inputs[1]).shape;
+      if (key.size() >= 2)
+        cost += 2 * elements(node.inputs[0]) * static_cast<double>(key[key.size() - 2]);
       continue;
     }
     if (!is_contraction(node.op) || node.inputs.size() < 2) continue;
@@ -148,14 +174,12 @@ class CpuOracle : public Oracle {
     TrialVerdict verdict;
     for (std::size_t i = 0; i < reference->size(); ++i) {
       const double k = contraction_length(task_.graph, i);
-      const CompareRules rules{
-          .test_mean = mean_tells(task_, plan, i),
-          .atomics = task_.determinism == Determinism::WithinBound,
-          .k = k,
-          .alike = plan.family == Family::Coherent && coded ? k : 0};
-      KW_ASSIGN(Comparison c,
-                compare(task_.graph.value(task_.graph.outputs[i]), (*reference)[i],
-                        outputs[i].bytes, rules));
+      const CompareRules rules{.test_mean = mean_tells(task_, plan, i),
+                               .atomics = task_.determinism == Determinism::WithinBound,
+                               .k = k,
+                               .alike = plan.family == Family::Coherent && coded ? k : 0};
+      KW_ASSIGN(Comparison c, compare(task_.graph.value(task_.graph.outputs[i]), (*reference)[i],
+                                      outputs[i].bytes, rules));
       verdict.outputs.push_back(c);
     }
     return verdict;
