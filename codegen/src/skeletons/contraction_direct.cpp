@@ -18,6 +18,7 @@ constexpr double kTileBytesPerUs = 4.5e6;
 /// Elements that all SMs split, which adds to the time of the products.
 constexpr double kSplitElementsPerUs = 1.0e6;
 constexpr double kCopyBytesPerUs = 3.0e6;
+constexpr std::int64_t kVirtualMachineSms = 8;
 
 struct DirectParameters {
   std::int64_t tile_m = 128, tile_n = 128;  // outputs of a thread block
@@ -42,8 +43,8 @@ struct Preset {
 };
 const Preset kPresets[] = {
     {{128, 128, 64, 32, 3, 1, 1}, 1.0}, {{64, 128, 32, 32, 4, 1, 1}, 1.0},
-    {{64, 64, 32, 32, 3, 2, 1}, 1.0},   {{128, 32, 16, 32, 5, 1, 1}, 0.6},
-    {{32, 128, 32, 16, 5, 1, 1}, 0.6},  {{16, 128, 16, 16, 6, 1, 1}, 0.4},
+    {{64, 64, 32, 32, 3, 2, 1}, 1.0},   {{128, 32, 16, 32, 5, 1, 1}, 0.5},
+    {{32, 128, 32, 16, 5, 1, 1}, 0.4},  {{16, 128, 16, 16, 6, 1, 1}, 0.3},
 };
 
 std::int64_t threads(const DirectParameters& p) {
@@ -188,6 +189,12 @@ std::optional<double> direct_cost(const ContractionForms& at) {
   const ContractionSite& s = at.site;
   // Up to eight vectors are gemv's; so narrow or short a product is padding for the most part.
   if (std::min(s.m, s.n) <= 8 || s.k < 16) return std::nullopt;
+  // Every tile reads its operands anew: anything slower than 16-byte copies belongs in a pass of
+  // its own. (The virtual machine has no such speeds.)
+  const bool vm = at.target.sm_count <= kVirtualMachineSms;
+  if (!vm && !(is_read_in_quads(at.program, s.a) && is_read_in_quads(at.program, s.b))) {
+    return std::nullopt;
+  }
   const Choice choice = heuristic(s, at.target);
   if (choice.us == 0) return std::nullopt;
   if (layout_of(s, choice.parameters).total > 0x7fffffff) return std::nullopt;
@@ -196,8 +203,7 @@ std::optional<double> direct_cost(const ContractionForms& at) {
   // Clearing the counter, product, wide.
   const double cost = std::max(choice.us, memory_us) + 3 * kLaunchUs;
   // The virtual machine's narrow shapes stand for wider ones (fp16x3_cost).
-  constexpr std::int64_t kVirtualMachineSms = 8;
-  if (at.target.sm_count <= kVirtualMachineSms && std::min(s.m, s.n) < 64 && s.k >= 64) {
+  if (vm && std::min(s.m, s.n) < 64 && s.k >= 64) {
     return std::min(cost, ffma_cost(at).value_or(cost) / 2);
   }
   return cost;

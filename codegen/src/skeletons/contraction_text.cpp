@@ -30,6 +30,15 @@ bool runs_along_k(std::int64_t row_stride, std::int64_t k_stride, std::int64_t r
   return k_stride != 0 && std::abs(k_stride) <= std::abs(row_stride);
 }
 
+bool in_quads(const Affine& at, const ContractionOperand& operand) {
+  const auto aligned = [](std::int64_t x) { return x % 4 == 0; };
+  const bool along_k = runs_along_k(at.row, at.k, operand.space[1]);
+  const std::int64_t along = along_k ? at.k : at.row, across = along_k ? at.row : at.k;
+  const std::int64_t extent = along_k ? operand.space[2] : operand.space[1];
+  return along == 1 && aligned(extent) && aligned(across) && aligned(at.batch) &&
+         aligned(at.constant);
+}
+
 /// The same question for an expression: its first affine load decides.
 bool expression_runs_along_k(const Program& program, const ContractionOperand& operand) {
   for (const ScalarId id : leaves_of(program.scalars, operand.value)) {
@@ -73,17 +82,17 @@ std::string EntryPointers::name(TensorId tensor) {
   return fmt::format("p{}", which);
 }
 
+bool is_read_in_quads(const Program& program, const ContractionOperand& operand) {
+  const auto at = affine_access(program, operand);
+  return at && in_quads(*at, operand);
+}
+
 OperandText operand_text(const Program& program, const ContractionOperand& operand,
                          const std::string& name) {
   OperandText text;
   if (const auto at = affine_access(program, operand)) {
-    const auto aligned = [](std::int64_t x) { return x % 4 == 0; };
     text.along_k = runs_along_k(at->row, at->k, operand.space[1]);
-    const std::int64_t along = text.along_k ? at->k : at->row;
-    const std::int64_t across = text.along_k ? at->row : at->k;
-    const std::int64_t extent = text.along_k ? operand.space[2] : operand.space[1];
-    text.quads = along == 1 && aligned(extent) && aligned(across) && aligned(at->batch) &&
-                 aligned(at->constant);
+    text.quads = in_quads(*at, operand);
     text.type = fmt::format("kw::Strided<{}, {}>", text.along_k, text.quads);
     text.pointers = {at->tensor};
     text.before = "{";

@@ -31,6 +31,8 @@ struct OperandText {
 };
 OperandText operand_text(const Program& program, const ContractionOperand& operand,
                          const std::string& name);
+/// Whether the operand is FP32 in memory that is read by 16-byte loads; cheaper than its text.
+bool is_read_in_quads(const Program& program, const ContractionOperand& operand);
 /// "Type{p0, 0, 4096, 1}" in an entry.
 std::string operand_value(const OperandText& operand, EntryPointers& entry);
 
