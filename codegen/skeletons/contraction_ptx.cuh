@@ -33,6 +33,16 @@ __device__ __forceinline__ void copy_async_16(unsigned to, const void* from, int
       "l"(from), "r"(wanted), "n"(Offset)
       : "memory");
 }
+// 16 bytes to shared memory, of which the first `bytes` (0 or 16) come from global memory and the
+// rest are zeros; kept in L1 for threads that follow.
+__device__ __forceinline__ void copy_async_or_zero(unsigned to, const void* from, int wanted,
+                                                   int bytes) {
+  asm volatile(
+      "{\n\t.reg .pred p;\n\tsetp.ne.s32 p, %2, 0;\n\t"
+      "@p cp.async.ca.shared.global [%0], [%1], 16, %3;\n\t}" ::"r"(to),
+      "l"(from), "r"(wanted), "r"(bytes)
+      : "memory");
+}
 __device__ __forceinline__ void copy_async_4(unsigned to, const void* from, int wanted) {
   asm volatile(
       "{\n\t.reg .pred p;\n\tsetp.ne.s32 p, %2, 0;\n\t"
@@ -74,6 +84,14 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], unsig
       : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c[0]), "f"(c[1]),
         "f"(c[2]), "f"(c[3]));
+}
+// The same with half of k: a 16x8, b 8x8.
+__device__ __forceinline__ void mma_8(float (&d)[4], unsigned a0, unsigned a1, unsigned b,
+                                      const float (&c)[4]) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+      "{%7, %8, %9, %10};"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+      : "r"(a0), "r"(a1), "r"(b), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3]));
 }
 
 }  // namespace kw

@@ -1,9 +1,10 @@
-// A convolution on tensor cores (contraction_image.cuh), in each of its shapes: strides, dilation,
-// groups, padding, transposed, one and three dimensions, channels that fill no slab. With values
-// that two FP16 terms cannot hold, where the products of single pixels must leave the tensor cores,
-// and where most must. Built twice: for the virtual machine, and as a GPU test.
+// A convolution on tensor cores (contraction_image.cuh, image_tf32.cuh), in each of its shapes:
+// strides, dilation, groups, padding, transposed, one and three dimensions, channels that fill no
+// slab. With values that FP16 terms cannot hold, where the products of single pixels must leave the
+// tensor cores, and where most must. Built twice: for the virtual machine, and as a GPU test.
 #include <gmock/gmock.h>
 
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -82,8 +83,31 @@ const Convolution kConvolutions[] = {
      {1, 1}},
 };
 
-Task task_of(const Convolution& c) {
+// Of channels in other numbers than FP16x3 takes: runs of 8, 16 and 32 of k, two slices.
+const Convolution kOneTerm[] = {
+    {"three_channels",
+     "aten.conv2d",
+     {2, 3, 21, 19},
+     {40, 3, 5, 5},
+     {2, 40, 11, 10},
+     {2, 2},
+     {2, 2},
+     {1, 1}},
+    {"eight_channels", "aten.conv1d", {2, 8, 90}, {18, 8, 7}, {2, 18, 84}, {1}, {0}, {1}},
+    {"forty_eight", "aten.conv1d", {2, 48, 75}, {70, 48, 3}, {2, 70, 73}, {1}, {0}, {1}},
+    {"two_slices",
+     "aten.conv2d",
+     {1, 176, 9, 9},
+     {32, 176, 3, 3},
+     {1, 32, 9, 9},
+     {1, 1},
+     {1, 1},
+     {1, 1}},
+};
+
+Task task_of(const Convolution& c, PolicyClass policy) {
   Task task;
+  task.policy = preset(policy);
   task.name = "image_wide_path";
   const auto add = [&](const char* name, Role role, const Shape& shape) {
     Value v;
@@ -113,8 +137,23 @@ struct Values {
   float (*w)(RandomStream&, std::size_t i);
 };
 float normal(RandomStream& r, std::size_t) { return static_cast<float>(r.normal()); }
+/// Exponents 0 to -spread, of every element of the same number modulo spread + 1.
+template <int kSpread>
+float spread(RandomStream& r, std::size_t i) {
+  return std::ldexp(1.0f + static_cast<float>(r.uniform()),
+                    -static_cast<int>(i * 7 % (kSpread + 1)));
+}
+/// Halfway between two TF32 numbers.
+float tie(RandomStream& r, std::size_t) {
+  return 1.0f + std::ldexp(static_cast<float>(2 * r.below(1024) + 1), -11);
+}
 const Values kValues[] = {
     {"normal", normal, normal},
+    {"spread_at_the_limit", spread<28>, spread<28>},
+    {"spread_past_the_limit", spread<29>, spread<29>},
+    {"ties", tie, tie},
+    {"infinite_pixel",
+     [](RandomStream& r, std::size_t i) { return i == 555 ? HUGE_VALF : normal(r, i); }, normal},
     {"some_wide_pixels",
      [](RandomStream& r, std::size_t i) { return i % 997 == 5 ? 0x1p-50f : normal(r, i); }, normal},
     {"wide_weights", normal,
@@ -135,7 +174,21 @@ Floats drawn(const Shape& shape, std::uint64_t seed, float (*draw)(RandomStream&
   return out;
 }
 
-class ImageWidePath : public testing::TestWithParam<Convolution> {};
+struct Case {
+  Convolution convolution;
+  PolicyClass policy;
+};
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const Convolution& c : kConvolutions) {
+    all.push_back({c, PolicyClass::Ieee});
+    all.push_back({c, PolicyClass::Tf32});
+  }
+  for (const Convolution& c : kOneTerm) all.push_back({c, PolicyClass::Tf32});
+  return all;
+}
+
+class ImageWidePath : public testing::TestWithParam<Case> {};
 
 reference::Tensor tensor_of(const Shape& shape, const Floats& values) {
   return {shape, {values.begin(), values.end()}, {}, {}};
@@ -158,39 +211,66 @@ void expect_reference(const reference::Tensor& y, const Floats& got) {
   EXPECT_EQ(wrong, 0);
 }
 
+/// The nearest TF32 number, ties away from zero.
+float tf32(float x) {
+  if (!std::isfinite(x)) return x;
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(x) + 0x1000u) & 0xffffe000u);
+}
+
+std::unique_ptr<verify::Device> open_test_device() {
+  auto device = verify::open_device(KW_TEST_DEVICE);
+  if (device) return std::move(*device);
+  EXPECT_TRUE(std::string_view(KW_TEST_DEVICE) == "cuda" && !std::getenv("KW_REQUIRE_GPU"))
+      << device.error().message;
+  return nullptr;
+}
+
 TEST_P(ImageWidePath, MeetsTheReferenceWhateverLeavesTheTensorCores) {
-  const std::string where = KW_TEST_DEVICE;
-  auto device = verify::open_device(where);
-  if (!device && where == "cuda" && std::getenv("KW_REQUIRE_GPU") == nullptr) {
-    GTEST_SKIP() << device.error().message;
-  }
-  ASSERT_TRUE(device) << device.error().message;
-  const Convolution& convolution = GetParam();
-  const Task task = task_of(convolution);
+  const auto device = open_test_device();
+  if (device == nullptr) GTEST_SKIP() << "no GPU here";
+  const auto& [convolution, policy] = GetParam();
+  const Task task = task_of(convolution, policy);
   Target target = virtual_machine_target();
-  if (where != "vm") target.arch = (*device)->arch();
+  if (std::string_view(KW_TEST_DEVICE) != "vm") target.arch = device->arch();
   const auto candidates = generate(task, target);
   ASSERT_TRUE(candidates) << candidates.error().message;
   const Candidate& c = candidates->front();
-  ASSERT_THAT(c.cover, testing::StartsWith("contraction@2:image"));
+  const bool one_term = policy == PolicyClass::Tf32;
+  ASSERT_THAT(c.cover, testing::StartsWith(one_term ? "contraction@2:image_tf32["
+                                                    : "contraction@2:image["));
   for (const Values& values : kValues) {
     SCOPED_TRACE(values.name);
     const Floats x = drawn(convolution.x, 11, values.x), w = drawn(convolution.w, 12, values.w);
     const auto outputs = testing_vm::run(
-        **device, c, {{"x", testing_vm::bytes_of(x)}, {"w", testing_vm::bytes_of(w)}});
+        *device, c, {{"x", testing_vm::bytes_of(x)}, {"w", testing_vm::bytes_of(w)}});
     ASSERT_TRUE(outputs.contains("out"));
-    const auto expected =
-        reference::interpret(task.graph, {},
-                             {{task.graph.nodes[0].inputs[0], tensor_of(convolution.x, x)},
-                              {task.graph.nodes[0].inputs[1], tensor_of(convolution.w, w)}},
-                             {});
-    ASSERT_TRUE(expected) << expected.error().message;
-    expect_reference(expected->front(), testing_vm::values_of<float>(outputs.at("out")));
+    const Floats got = testing_vm::values_of<float>(outputs.at("out"));
+    const auto expect = [&](const Floats& left, const Floats& right, PolicyClass bound) {
+      const auto expected =
+          reference::interpret(task.graph, {},
+                               {{task.graph.nodes[0].inputs[0], tensor_of(convolution.x, left)},
+                                {task.graph.nodes[0].inputs[1], tensor_of(convolution.w, right)}},
+                               {.policy = preset(bound)});
+      ASSERT_TRUE(expected) << expected.error().message;
+      expect_reference(expected->front(), got);
+    };
+    expect(x, w, policy);
+    // Where nothing is wide, the operands are exactly TF32's.
+    if (!one_term || (values.x != normal && values.x != tie) ||
+        (values.w != normal && values.w != tie)) {
+      continue;
+    }
+    Floats left = x, right = w;
+    for (float& v : left) v = tf32(v);
+    for (float& v : right) v = tf32(v);
+    expect(left, right, PolicyClass::Ieee);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Fp16x3, ImageWidePath, testing::ValuesIn(kConvolutions),
-                         [](const auto& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(Image, ImageWidePath, testing::ValuesIn(cases()), [](const auto& one) {
+  return one.param.convolution.name +
+         std::string(one.param.policy == PolicyClass::Tf32 ? "_tf32" : "_fp16x3");
+});
 
 }  // namespace
 }  // namespace kw::codegen

@@ -244,6 +244,7 @@ Result<Lazy> add_sums(Importer& im, const Sums& s, const Lazy& x, const Lazy& w,
   Stage stage;
   stage.kind = Stage::Kind::Contract;
   stage.combiner = Combiner::Sum;
+  stage.numerics = im.policy().convolution;
   stage.extents = s.extents;
   stage.parallel = s.parallel;
   stage.body = im.scalars().binary(Op::Mul, left, right);

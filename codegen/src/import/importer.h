@@ -40,6 +40,7 @@ class Importer {
                 fmt::format(format, std::forward<Args>(args)...));
   }
   Scalars& scalars() { return program_.scalars; }
+  const Policy& policy() const { return program_.policy; }
   Program& program() { return program_; }
   const Task& task() const { return task_; }
 

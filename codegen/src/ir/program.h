@@ -52,6 +52,7 @@ struct Stage {
   Shape extents;     // parallel dimensions, then reduced ones. Extents of 1 do not occur
   int parallel = 0;  // how many of them are parallel
   Combiner combiner = Combiner::None;
+  PolicyClass numerics = PolicyClass::Ieee;  // Contract: what its products may be computed in
   ScalarId body = -1;  // over v0..; Contract: Mul(lhs, rhs), each of lhs, rhs one leaf
   std::vector<TensorId> results;
   std::vector<Index> store;   // coordinates of the results in v0..v(parallel-1), one per dimension;

@@ -24,6 +24,10 @@ class ContractionSkeleton final : public Skeleton {
       const auto cost = image_cost({program, region, image->site, target}, *image);
       if (cost) offers.push_back({"image", *cost});
     }
+    if (const auto image = image_site(program, region, ImageTerms::One)) {
+      const auto cost = image_tf32_cost({program, region, image->site, target}, *image);
+      if (cost) offers.push_back({"image_tf32", *cost});
+    }
     if (const auto cost = decode_cost(at)) offers.push_back({"decode", *cost});
     if (const auto cost = gemv_cost(at)) offers.push_back({"gemv", *cost});
     if (const auto cost = ffma_cost(at)) offers.push_back({"ffma", *cost});
@@ -36,6 +40,11 @@ class ContractionSkeleton final : public Skeleton {
       const auto image = image_site(program, region);
       if (!image) return {};
       return image_space({program, region, image->site, target}, *image);
+    }
+    if (form == "image_tf32") {
+      const auto image = image_site(program, region, ImageTerms::One);
+      if (!image) return {};
+      return image_tf32_space({program, region, image->site, target}, *image);
     }
     const auto site = contraction_site(program, region);
     if (!site) return {};
@@ -53,6 +62,12 @@ class ContractionSkeleton final : public Skeleton {
       const auto image = image_site(program, region);
       if (!image) return fail(Errc::Internal, "contraction: not the region that was offered");
       return emit_image({program, region, image->site, context.target}, *image, config, context);
+    }
+    if (form == "image_tf32") {
+      const auto image = image_site(program, region, ImageTerms::One);
+      if (!image) return fail(Errc::Internal, "contraction: not the region that was offered");
+      return emit_image_tf32({program, region, image->site, context.target}, *image, config,
+                             context);
     }
     const auto site = contraction_site(program, region);
     if (!site) return fail(Errc::Internal, "contraction: not the region that was offered");

@@ -7,6 +7,7 @@
 //            (contraction_direct.cuh)
 //   image    the same where the left operand is an image's pixels under a window
 //            (contraction_image.cuh)
+//   image_tf32  that with one term, where the policy is tf32 (image_convert.cuh, image_tf32.cuh)
 //   ffma     FP32 on the plain pipes (contraction_ffma.cuh)
 //   gemv     one side of the product is at most eight wide: bound by memory (gemv.cuh)
 //   decode   the same, the wide side stored in a block format (gemv_decode.cuh)
@@ -41,6 +42,12 @@ std::optional<double> image_cost(const ContractionForms& at, const ImageSite& im
 ParameterSpace image_space(const ContractionForms& at, const ImageSite& image);
 Fragment emit_image(const ContractionForms& at, const ImageSite& image, const Config& config,
                     const EmitContext& context);
+
+/// Of the site with ImageTerms::One.
+std::optional<double> image_tf32_cost(const ContractionForms& at, const ImageSite& image);
+ParameterSpace image_tf32_space(const ContractionForms& at, const ImageSite& image);
+Fragment emit_image_tf32(const ContractionForms& at, const ImageSite& image, const Config& config,
+                         const EmitContext& context);
 
 std::optional<double> ffma_cost(const ContractionForms& at);
 ParameterSpace ffma_space(const ContractionForms& at);

@@ -151,7 +151,8 @@ EpilogueText epilogue_text(const Program& program, const ContractionSite& site,
       "  __device__ __forceinline__ void operator()(int, int batch, int row, int column, int "
       "columns,\n"
       "                                             float x, float y) const {\n";
-  if (stores_pairs(program, site)) {
+  text.pairs = stores_pairs(program, site);
+  if (text.pairs) {
     text.definitions += fmt::format(
         "    if (column >= columns) return;\n{}"
         "    *reinterpret_cast<float2*>(out + ({})) =\n"

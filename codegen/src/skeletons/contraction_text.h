@@ -40,6 +40,7 @@ struct EpilogueText {
   std::string definitions;
   std::string type;
   std::vector<TensorId> pointers;  // of the expression; the output comes last
+  bool pairs = false;              // neighbouring columns are stored together
 };
 EpilogueText epilogue_text(const Program& program, const ContractionSite& site,
                            const std::string& name);

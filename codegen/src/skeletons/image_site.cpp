@@ -76,8 +76,11 @@ std::optional<Channels> find_channels(const Program& program, const ContractionF
   return std::nullopt;
 }
 
-/// The number of a pixel's line: the batch it lies in, and its place among the pixels.
-std::optional<Index> line_of(const Program& program, const Stage& stage, const Scalar& load,
+/// A pixel's place: its number among all pixels, and that of its line.
+struct Place {
+  Index pixel, line;
+};
+std::optional<Place> place_of(const Program& program, const Stage& stage, const Scalar& load,
                              const Channels& channels, ImageSite& out) {
   const Shape& shape = program.tensor(load.tensor).shape;
   const auto split = [&](std::size_t first, std::size_t last) {
@@ -98,7 +101,8 @@ std::optional<Index> line_of(const Program& program, const Stage& stage, const S
   out.lines = round_up(pixels + 1, kLineTile);
   out.batches = images * (all / out.channels);
   if (out.batches * out.slabs() * out.lines >= kMostLines) return std::nullopt;
-  return (outer * (all / out.channels) + group) * (out.slabs() * out.lines) + pixel;
+  const Index batch = outer * (all / out.channels) + group;
+  return Place{batch * pixels + pixel, batch * (out.slabs() * out.lines) + pixel};
 }
 
 ScalarId number(Program& program, const Index& index) {
@@ -110,9 +114,14 @@ ScalarId number(Program& program, const Index& index) {
   return program.scalars.constant(static_cast<double>(index.constant), DType::I32);
 }
 
+std::int64_t padded_channels(std::int64_t channels, ImageTerms terms) {
+  if (terms == ImageTerms::Two) return round_up(channels, 32);
+  return channels <= 8 ? 8 : round_up(channels, 16);
+}
+
 }  // namespace
 
-std::optional<ImageSite> image_site(Program& program, const Region& region) {
+std::optional<ImageSite> image_site(Program& program, const Region& region, ImageTerms terms) {
   const int which = product_stage(program, region);
   if (which < 0) return std::nullopt;
   const auto form = contraction_form(program, which);
@@ -131,10 +140,10 @@ std::optional<ImageSite> image_site(Program& program, const Region& region) {
   ImageSite out;
   out.image = load.tensor;
   out.channels = stage.extents[static_cast<std::size_t>(channels->variable)];
-  out.channels_padded = round_up(out.channels, 32);
+  out.channels_padded = padded_channels(out.channels, terms);
   out.taps = form->extent_k / out.channels;
-  const auto line = line_of(program, stage, load, *channels, out);
-  if (!line) return std::nullopt;
+  const auto place = place_of(program, stage, load, *channels, out);
+  if (!place) return std::nullopt;
   const auto site =
       contraction_site(program, region, InnerK{channels->variable, out.channels_padded});
   if (!site) return std::nullopt;
@@ -147,12 +156,18 @@ std::optional<ImageSite> image_site(Program& program, const Region& region) {
   spread(stage, form->batch, Index::variable(0), space, at);
   spread(stage, form->m, Index::variable(1), space, at);
   spread(stage, taps, Index::variable(2), space, at);
-  out.line = number(program, substitute(*line, at, space));
+  out.pixel = substitute(place->pixel, at, space);
+  out.line = number(program, substitute(place->line, at, space));
   const ScalarId zeros = number(program, Index(out.pixels));  // the first line behind batch 0
   for (auto c = a->conditions.rbegin(); c != a->conditions.rend(); ++c) {
     const ScalarId inside = substitute(program, *c, at, space);
     const Scalar& known = program.scalars[inside];
     if (known.op == Op::Constant && known.integer != 0) continue;
+    if (known.op == Op::InRange) {
+      out.inside.push_back({known.at.front(), known.low, known.high});
+    } else {
+      out.ranges = false;
+    }
     out.line = program.scalars.select(inside, out.line, zeros);
   }
   return out;

@@ -8,8 +8,14 @@
 
 namespace kw::codegen {
 
-/// The image is [batches][channels][pixels] in memory. contraction_image.cuh says what becomes of
-/// it.
+/// How a pixel's channels lie in the kernel's own image.
+enum class ImageTerms {
+  Two,  // contraction_image.cuh: lines of 32 channels, two FP16 terms each
+  One,  // image_tf32.cuh: one FP16 term, channels rounded up to 8 or to multiples of 16
+};
+
+/// The image is [batches][channels][pixels] in memory. contraction_image.cuh and image_tf32.cuh say
+/// what becomes of it.
 struct ImageSite {
   ContractionSite site;  // k is taps x padded channels; both operands are zero in the padding
   TensorId image = kNoTensor;
@@ -18,6 +24,14 @@ struct ImageSite {
                lines = 64;  // lines of a batch: a multiple of 64, more than pixels
   ScalarId line =
       -1;  // over v0 = batch, v1 = m, v2 = tap: an I32, the number of the line in slab 0
+  /// Over the same variables: the pixel's number among batches * pixels, where `inside` holds.
+  Index pixel;
+  struct Range {
+    Index at;
+    std::int64_t low = 0, high = 0;  // low <= at < high
+  };
+  std::vector<Range> inside;
+  bool ranges = true;  // false: a condition is something else, and `inside` is not all
 
   std::int64_t slabs() const { return channels_padded / 32; }
   /// Slabs whose products may stay in one sum (64 of k at most), within one tap.
@@ -27,6 +41,7 @@ struct ImageSite {
 /// Nothing when contraction_site() gives nothing, or the left operand is anything but a load of a
 /// contiguous FP32 tensor that the region does not make, zero outside conditions, in which one
 /// reduced variable is the position in one dimension that nothing else but batch variables enters.
-std::optional<ImageSite> image_site(Program& program, const Region& region);
+std::optional<ImageSite> image_site(Program& program, const Region& region,
+                                    ImageTerms terms = ImageTerms::Two);
 
 }  // namespace kw::codegen
