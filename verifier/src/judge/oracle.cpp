@@ -35,8 +35,18 @@ std::size_t TrialVerdict::culprit() const {
   return at;
 }
 
+bool all_ieee(const Task& task) {
+  const auto rounds = [](PolicyClass policy) { return policy != PolicyClass::Ieee; };
+  if (rounds(task.policy.contraction)) return false;
+  return std::ranges::none_of(task.graph.nodes, [&](const Node& node) {
+    const auto is = [&](std::string_view name) { return node.op.find(name) != std::string::npos; };
+    if (is("conv")) return rounds(task.policy.convolution);
+    return (is("lstm") || is("gru") || is("rnn_")) && rounds(task.policy.recurrence);
+  });
+}
+
 bool mean_tells(const Task& task, const TrialPlan& plan, std::size_t index) {
-  if (task.policy.contraction != PolicyClass::Ieee || plan.few_valued) return false;
+  if (!all_ieee(task) || plan.few_valued) return false;
   const int producer = task.graph.producer(task.graph.outputs[index]);
   if (producer < 0 || contraction_length(task.graph, index) <= 2048) return true;
   const std::string_view op = task.graph.nodes[static_cast<std::size_t>(producer)].op;

@@ -54,6 +54,11 @@ inline constexpr double kCpuReferenceCost = 1e9;
 /// of its mean error; 1 if there is none.
 double contraction_length(const Graph& graph, std::size_t index);
 
+/// Whether every operator of the task computes under `ieee`: one class of operators that rounds its
+/// operands (convolutions under `tf32` with FP32 products) shifts the mean of what it feeds by as much
+/// as its few weights happen to be rounded to one side.
+bool all_ieee(const Task& task);
+
 /// Whether a biased mean error says that an output was accumulated with truncation: under `ieee`, unless
 /// few values make honest sums biased. So does one long chain over terms that share their low bits, as
 /// coherent ones do; products of two operands do not.

@@ -262,7 +262,7 @@ Result<TrialVerdict> judge_trial(Accelerator& device, const Task& task, const Tr
   for (std::size_t o = 0; o < running.size(); ++o) {
     Comparison c = running[o].comparison;
     c.mean_signed = 0;
-    if (task.policy.contraction == PolicyClass::Ieee && !plan.few_valued &&
+    if (all_ieee(task) && !plan.few_valued &&
         running[o].signed_count > 0) {
       c.mean_signed = running[o].signed_sum / running[o].signed_count;
       const double k = contraction_length(task.graph, o);
