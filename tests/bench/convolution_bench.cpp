@@ -2,7 +2,8 @@
 //   convolution_bench [--device cuda] [--policy tf32] [--judge] [--variants] [TASKS...]
 // A line per candidate: its form and parameters, the plan's median time, then each kernel's. With
 // --variants other tiles than the chosen one too; with --judge the task's small shapes are judged
-// first (with --device vm that is all). Kernels alone find whatever the buffers hold, which their time does not depend on.
+// first (with --device vm that is all). Kernels alone find whatever the buffers hold, which their
+// time does not depend on.
 
 #include <fmt/format.h>
 

@@ -48,8 +48,8 @@ std::int64_t threads_of(const Tf32Parameters& p) {
   return p.tile_m / p.warp_m * (p.tile_n / p.warp_n) * 32;
 }
 std::int64_t shared_bytes(const Tf32Parameters& p, std::int64_t scales) {
-  const std::int64_t stage = (p.tile_m + p.tile_n) * 128 + p.tile_m * 4 * scales +
-                             round_up(p.tile_n / 32 * 4, 128);
+  const std::int64_t stage =
+      (p.tile_m + p.tile_n) * 128 + p.tile_m * 4 * scales + round_up(p.tile_n / 32 * 4, 128);
   return stage * p.stages + p.tile_m * 16;
 }
 std::int64_t resident_blocks(const Tf32Parameters& p, std::int64_t scales, const Target& target) {
@@ -139,9 +139,8 @@ class Emitter {
         lines_(lines_text(lines, lines_name_)) {}
 
   Fragment emit() {
-    fragment_.includes = {"contraction_operand.cuh", "contraction_ptx.cuh",
-                          "contraction_split.cuh",   "contraction_fp16x3.cuh",
-                          "image_convert.cuh",       "image_tf32.cuh",
+    fragment_.includes = {"contraction_operand.cuh", "contraction_ptx.cuh", "contraction_split.cuh",
+                          "contraction_fp16x3.cuh",  "image_convert.cuh",   "image_tf32.cuh",
                           "contraction_ffma.cuh"};
     fragment_.code = a_.definitions + b_.definitions + epilogue_.definitions + lines_ + "\n";
     const std::int64_t pixels = image_.batches * image_.pixels;
@@ -220,15 +219,14 @@ class Emitter {
     const ContractionSite& s = at_.site;
     EntryPointers entry;
     const std::string a = operand_value(a_, entry), b = operand_value(b_, entry);
-    const std::string out =
-        l_.parts > 1 ? store_part_value(s) : epilogue_value(epilogue_, entry);
+    const std::string out = l_.parts > 1 ? store_part_value(s) : epilogue_value(epilogue_, entry);
     const bool by_rows = l_.parts == 1 && !epilogue_.pairs;
     std::vector<std::string> buffers = workspaces();
     if (l_.parts > 1) buffers.push_back(buffers_.sums);
     const std::string tile = context_.type_name("ProductTile");
-    fragment_.code += fmt::format("using {} = kw::Tf32Tile<{}, {}, {}, {}, {}, {}>;\n", tile,
-                                  p_.tile_m, p_.tile_n, p_.warp_m, p_.warp_n, p_.stages,
-                                  chunks_of(image_));
+    fragment_.code +=
+        fmt::format("using {} = kw::Tf32Tile<{}, {}, {}, {}, {}, {}>;\n", tile, p_.tile_m,
+                    p_.tile_n, p_.warp_m, p_.warp_n, p_.stages, chunks_of(image_));
     fragment_.code += fmt::format(
         "extern \"C\" __global__ void __launch_bounds__({}::kThreads, {})\n{}({}{}{}) {{\n"
         "  const kw::Tf32Problem problem{{\n      {},\n      {},\n      {}, {}, {}, {}, {}u, "
@@ -240,9 +238,9 @@ class Emitter {
     fragment_.code += fmt::format(
         "  kw::tf32_product<{}, {}>(problem, {}{{}}, {}, {}, {},\n      wide_count, {});\n}}\n\n",
         tile, by_rows, lines_name_, a, s.a.batched ? 1 : 0, b, out);
-    fragment_.run.push_back(
-        contraction_node(at_.program, context_.entry("product"), {l_.tiles, l_.parts, 1},
-                         threads_of(p_), shared_bytes(p_, scales_of(image_)), entry, buffers));
+    fragment_.run.push_back(contraction_node(at_.program, context_.entry("product"),
+                                             {l_.tiles, l_.parts, 1}, threads_of(p_),
+                                             shared_bytes(p_, scales_of(image_)), entry, buffers));
   }
 
   const ContractionForms& at_;
@@ -280,21 +278,21 @@ std::optional<double> image_tf32_cost(const ContractionForms& at, const ImageSit
   // As for FP16x3 (contraction_fp16x3.cpp): the virtual machine runs what a large shape would run.
   constexpr std::int64_t kVirtualMachineSms = 8;
   if (at.target.sm_count <= kVirtualMachineSms) {
-    return std::min(cost, ffma_cost(at).value_or(cost) / 3);
+    return std::min(cost, kLaunchUs);  // below every other form
   }
   return cost;
 }
 
 ParameterSpace image_tf32_space(const ContractionForms& at, const ImageSite& image) {
   const std::int64_t steps = run_of(image) == 32 ? 2 : 1;
-  ParameterSpace space = declare(heuristic(image, at.target).parameters,
-                                 {{"tile_m", {64, 128, 256}},
-                                  {"tile_n", {32, 64, 96, 128, 192, 256}},
-                                  {"warp_m", {16, 32, 64}},
-                                  {"warp_n", {32, 64, 96}},
-                                  {"stages", {2, 3, 4, 5}},
-                                  {"blocks", {1, 2, 3, 4}},
-                                  {"splits", {1, 2, 4, 8, 16}}});
+  ParameterSpace space =
+      declare(heuristic(image, at.target).parameters, {{"tile_m", {64, 128, 256}},
+                                                       {"tile_n", {32, 64, 96, 128, 192, 256}},
+                                                       {"warp_m", {16, 32, 64}},
+                                                       {"warp_n", {32, 64, 96}},
+                                                       {"stages", {2, 3, 4, 5}},
+                                                       {"blocks", {1, 2, 3, 4}},
+                                                       {"splits", {1, 2, 4, 8, 16}}});
   space.symbols["shared_per_block"] = at.target.shared_per_block;
   space.symbols["scales"] = scales_of(image);
   space.symbols["steps"] = steps;

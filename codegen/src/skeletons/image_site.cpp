@@ -81,7 +81,7 @@ struct Place {
   Index pixel, line;
 };
 std::optional<Place> place_of(const Program& program, const Stage& stage, const Scalar& load,
-                             const Channels& channels, ImageSite& out) {
+                              const Channels& channels, ImageSite& out) {
   const Shape& shape = program.tensor(load.tensor).shape;
   const auto split = [&](std::size_t first, std::size_t last) {
     const Shape part(shape.begin() + static_cast<std::ptrdiff_t>(first),
