@@ -26,6 +26,14 @@ struct Verdict {
 };
 using Checked = Result<std::optional<Verdict>>;  // no verdict: passed
 
+/// What could be judged of one trial's outputs.
+struct TrialCoverage {
+  std::string label;
+  Family family = Family::AsDrawn;
+  std::vector<std::int64_t> elements, judged;  // by graph output
+  bool silent() const;                         // outputs have elements, and none was judged
+};
+
 /// What the checks of one judgement share.
 struct Session {
   const Task& task;
@@ -37,8 +45,9 @@ struct Session {
   std::stop_token stop;
   std::chrono::steady_clock::time_point deadline;
   Evidence& evidence;
-  std::uint64_t seed = 0;  // everything that is drawn follows from it
-  bool large = false;      // judged by a reference on a device, with fewer trials
+  std::uint64_t seed = 0;                 // everything that is drawn follows from it
+  bool large = false;                     // judged by a reference on a device, with fewer trials
+  std::vector<TrialCoverage> coverage{};  // of the trials whose values were compared so far
 
   /// Runs trials in a runner process; counters go into the evidence.
   Result<RunReply> run(const std::vector<TrialPlan>& plans, std::optional<TimingRequest> timing);
@@ -47,8 +56,8 @@ struct Session {
   Result<std::chrono::milliseconds> time_left() const;
   CheckRecord& record(std::string check, bool passed, std::uint64_t seed);
   std::uint64_t seed_for(std::string_view purpose_name, std::uint64_t index = 0) const;
-  /// Adds to the evidence's counter "seconds.CHECK": what a check costs. Not among the figures that a
-  /// replay is held against.
+  /// Adds to the evidence's counter "seconds.CHECK": what a check costs. Not among the figures that
+  /// a replay is held against.
   void spend(std::string_view check, double seconds);
 
  private:
@@ -90,8 +99,18 @@ Checked check_plan(Session& session);
 /// V2 on one trial: guard zones. V3: modified inputs.
 Checked check_guards(Session& session, const TrialPlan& plan, const TrialResult& result);
 Checked check_inputs(Session& session, const TrialPlan& plan, const TrialResult& result);
-/// V10 on one trial. A family without a judged element is recorded and skipped.
+/// V10 on one trial. One of which no element has a definite value is recorded as such; whether
+/// others make up for it is asked at the end.
 Checked check_values(Session& session, const TrialPlan& plan, const TrialResult& result);
+/// V10 at the end of the battery: every output was judged somewhere, and for every family of which
+/// no element could be judged another one stands in, recorded as "made_up_by": for ordinary numbers
+/// one of ordinary numbers (or V18's steps), for extreme ones any. Otherwise NotVerifiable.
+Checked check_coverage(Session& session);
+/// The label of the trial that stands in for trial `silent`; nullopt when there is none.
+std::optional<std::string> made_up_by(const std::vector<TrialCoverage>& all, std::size_t silent);
+/// The first output with elements that no trial judged.
+std::optional<std::size_t> never_judged(const std::vector<TrialCoverage>& all);
+
 /// V5: repeats of one trial, and V4: the same inputs in other buffers, bit for bit where the task
 /// asks for it.
 Checked check_repeats(Session& session, const TrialPlan& plan, const TrialResult& result);
@@ -119,8 +138,8 @@ Checked check_retime(Session& session, const Timing& before, const Timing& after
 /// little.
 Checked check_steps(Session& session, const TrialPlan& base);
 
-/// V14, with an accept: the task's class, from its own draws; at full size from a sample of outputs that
-/// passed, which equal the reference within their bounds. Never a verdict.
+/// V14, with an accept: the task's class, from its own draws; at full size from a sample of outputs
+/// that passed, which equal the reference within their bounds. Never a verdict.
 Status record_task(Session& session, const std::vector<TrialPlan>& as_drawn);
 Status record_large_task(Session& session, const TrialResult& accepted);
 

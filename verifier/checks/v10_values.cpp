@@ -80,6 +80,13 @@ Checked check_values(Session& session, const TrialPlan& plan, const TrialResult&
   record.notes["family"] = std::string(to_string(plan.family));
   record.notes["shape"] = kw::to_string(value.shape);
   if (plan.target != kNoValue) record.notes["target"] = session.task.graph.value(plan.target).name;
+  TrialCoverage& coverage = session.coverage.emplace_back();
+  coverage.label = plan.label;
+  coverage.family = plan.family;
+  for (const Comparison& output : verdict.outputs) {
+    coverage.elements.push_back(output.elements);
+    coverage.judged.push_back(output.judged);
+  }
   if (verdict.judged() == 0) {
     record.notes["skipped"] = "no element of the reference has a definite value in this family";
     return std::nullopt;

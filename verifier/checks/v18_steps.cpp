@@ -74,6 +74,7 @@ struct Steps {
   const std::map<ValueId, std::string>& shown;
   const TrialResult& result;
   double elements = 0, judged = 0, worst = 0;
+  std::map<ValueId, std::int64_t> judged_of{};
   std::optional<Verdict> verdict{};
 
   Status settle(ValueId id, reference::Tensor& tensor) {
@@ -87,6 +88,7 @@ struct Steps {
     KW_ASSIGN(const Comparison c, compare(value, tensor, bytes, rules));
     elements += static_cast<double>(c.elements);
     judged += static_cast<double>(c.judged);
+    judged_of[id] = c.judged;
     worst = std::max(worst, c.worst);
     if (!c.passed()) {
       verdict = Verdict{
@@ -156,6 +158,12 @@ Checked check_steps(Session& session, const TrialPlan& base) {
   record.figures["elements"] = steps.elements;
   record.figures["judged"] = steps.judged;
   record.figures["max_error_in_bounds"] = steps.worst;
+  TrialCoverage& coverage = session.coverage.emplace_back();
+  coverage.label = "steps." + base.label;
+  for (const ValueId id : session.task.graph.outputs) {
+    coverage.elements.push_back(element_count(session.task.graph.value(id).shape).value_or(0));
+    coverage.judged.push_back(steps.judged_of[id]);
+  }
   return steps.verdict;
 }
 

@@ -35,8 +35,11 @@ class Battery {
     KW_ASSIGN(auto verdict, first_look());
     if (verdict) return verdict;
     KW_ASSIGN(verdict, check_steps(session_, base_));
-    if (verdict || !session_.options.full) return verdict;
+    if (verdict) return verdict;
+    if (!session_.options.full) return check_coverage(session_);
     KW_ASSIGN(verdict, whole_battery());
+    if (verdict) return verdict;
+    KW_ASSIGN(verdict, check_coverage(session_));
     if (verdict || !timing || !session_.options.fresh_process_retime || !session_.asked("V17")) {
       return verdict;
     }

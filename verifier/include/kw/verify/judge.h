@@ -38,6 +38,6 @@ class Judge {
   std::unique_ptr<Impl> impl_;
 };
 
-inline constexpr const char* kJudgeVersion = "judge.3";
+inline constexpr const char* kJudgeVersion = "judge.4";
 
 }  // namespace kw::verify
