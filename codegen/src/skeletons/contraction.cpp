@@ -19,15 +19,19 @@ class ContractionSkeleton final : public Skeleton {
     const ContractionForms at{program, region, *site, target};
     std::vector<Offer> offers;
     if (const auto cost = fp16x3_cost(at)) offers.push_back({"fp16x3", *cost});
-    if (const auto cost = direct_cost(at)) offers.push_back({"direct", *cost});
+    bool gathered = false;  // by a form that finds pixels faster than element by element
     if (const auto image = image_site(program, region)) {
       const auto cost = image_cost({program, region, image->site, target}, *image);
       if (cost) offers.push_back({"image", *cost});
+      gathered = cost && image->taps > 1;
     }
     if (const auto image = image_site(program, region, ImageTerms::One)) {
       const auto cost = image_tf32_cost({program, region, image->site, target}, *image);
       if (cost) offers.push_back({"image_tf32", *cost});
+      gathered = gathered || cost;
     }
+    const auto direct = gathered ? std::nullopt : direct_cost(at);
+    if (direct) offers.push_back({"direct", *direct});
     if (const auto cost = decode_cost(at)) offers.push_back({"decode", *cost});
     if (const auto cost = gemv_cost(at)) offers.push_back({"gemv", *cost});
     if (const auto cost = ffma_cost(at)) offers.push_back({"ffma", *cost});

@@ -106,6 +106,33 @@ std::vector<Index> substitute_all(const std::vector<Index>& indices, const std::
   return out;
 }
 
+/// Where a Map reads a longer product at its own point: for each of the Map's variables, the
+/// dimension of the product that it is the coordinate of.
+std::optional<std::vector<std::size_t>> cropped(const Program& program, ScalarId root,
+                                                TensorId tensor, const Shape& extents) {
+  const Shape& shape = program.tensor(tensor).shape;
+  std::optional<std::vector<Index>> at;
+  for (const ScalarId leaf : leaves_of(program.scalars, root)) {
+    const Scalar& s = program.scalars[leaf];
+    if (s.op == Op::Gather && s.tensor == tensor) return std::nullopt;
+    if (s.op != Op::Load || s.tensor != tensor) continue;
+    if (at && !(*at == s.at)) return std::nullopt;
+    at = s.at;
+  }
+  if (!at) return std::nullopt;
+  std::vector<std::size_t> dimension(extents.size(), shape.size());
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    const Index& index = (*at)[d];
+    if (shape[d] == 1 && index == Index(0)) continue;
+    const std::optional<int> v = index.as_variable();
+    if (!v || dimension[static_cast<std::size_t>(*v)] != shape.size()) return std::nullopt;
+    dimension[static_cast<std::size_t>(*v)] = d;
+  }
+  const bool all =
+      std::ranges::none_of(dimension, [&](std::size_t d) { return d == shape.size(); });
+  return all ? std::optional(dimension) : std::nullopt;
+}
+
 /// Fills in the epilogue: the region's last Map, renumbered from its own points to (batch, m, n).
 bool add_epilogue(Program& program, const Region& region, const ContractionForm& form,
                   ContractionSite& site) {
@@ -125,8 +152,23 @@ bool add_epilogue(Program& program, const Region& region, const ContractionForm&
   }
   const int last = program.producer(site.output);
   const Stage& map = program.stages[static_cast<std::size_t>(last)];
-  if (map.kind != Stage::Kind::Map || count_of(map.extents) != count_of(product.shape))
-    return false;
+  if (map.kind != Stage::Kind::Map) return false;
+  if (count_of(map.extents) != count_of(product.shape)) {
+    const Shape extents = map.extents;
+    const ScalarId body = inline_maps(program, region, map.body, extents);
+    const auto dimension = cropped(program, body, site.product, extents);
+    if (!dimension) return false;
+    std::vector<Index> from_product;
+    for (std::size_t v = 0; v < extents.size(); ++v) {
+      const std::size_t d = (*dimension)[v];
+      from_product.push_back(point[d]);
+      if (extents[v] < product.shape[d]) site.limits.push_back({point[d], extents[v]});
+    }
+    site.epilogue = substitute(program, body, from_product, space);
+    const Stage& stored = program.stages[static_cast<std::size_t>(last)];
+    site.out_offset = linearise(substitute_all(stored.store, from_product, space), out_strides);
+    return true;
+  }
   std::vector<Index> own;
   for (int v = 0; v < static_cast<int>(map.extents.size()); ++v) own.push_back(Index::variable(v));
   const ScalarId body = inline_maps(program, region, map.body, map.extents);

@@ -24,6 +24,13 @@ struct ContractionSite {
   /// Over v0 = batch, v1 = m, v2 = n; loads of `product` stand for the sum itself.
   ScalarId epilogue = -1;
   Index out_offset;  // in elements of `output`, over the same variables
+  /// Over the same variables: points at which one of these is not below its extent are not stored.
+  /// A product may be longer than the output (transposed convolutions: whole phases).
+  struct Limit {
+    Index at;
+    std::int64_t extent = 0;
+  };
+  std::vector<Limit> limits;
 
   Shape out_space() const { return {batch, m, n}; }
   double flops() const;

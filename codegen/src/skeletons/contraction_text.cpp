@@ -68,7 +68,7 @@ bool runs_along_columns(const ContractionSite& site) {
 /// Two neighbouring columns are one aligned 8-byte store.
 bool stores_pairs(const Program& program, const ContractionSite& site) {
   const Index& at = site.out_offset;
-  return program.tensor(site.output).dtype == DType::F32 && at.is_affine() &&
+  return program.tensor(site.output).dtype == DType::F32 && at.is_affine() && site.limits.empty() &&
          at.coefficient_of(2) == 1 && even(at.coefficient_of(1)) && even(at.coefficient_of(0)) &&
          even(at.constant) && even(site.n);
 }
@@ -139,14 +139,19 @@ EpilogueText epilogue_text(const Program& program, const ContractionSite& site,
   const std::string at = to_code(site.out_offset, {"v0", "v1", "v2"});
   const std::string coordinates =
       fmt::format("    [[maybe_unused]] const {0} v0 = batch, v1 = row, v2 = column;\n", index);
+  std::string limits;
+  for (const ContractionSite::Limit& limit : site.limits) {
+    limits += fmt::format("    if (!({} < {})) return;\n", to_code(limit.at, {"v0", "v1", "v2"}),
+                          limit.extent);
+  }
   text.definitions = value.text;
   text.definitions += fmt::format(
       "struct {0} {{\n  static constexpr bool kRunsAlongColumns = {6};\n"
       "  {0}Value value;\n  {1}* __restrict__ out;  // {2}\n"
       "  __device__ __forceinline__ void one(int batch, int row, int column, float sum) const {{\n"
-      "{3}    out[{4}] = {5};\n  }}\n",
+      "{3}{7}    out[{4}] = {5};\n  }}\n",
       name, storage_name(output.dtype), output.name, coordinates, at,
-      stored_value("value(v0, v1, v2, sum)", output.dtype), runs_along_columns(site));
+      stored_value("value(v0, v1, v2, sum)", output.dtype), runs_along_columns(site), limits);
   text.definitions +=
       "  __device__ __forceinline__ void operator()(int, int batch, int row, int column, int "
       "columns,\n"
