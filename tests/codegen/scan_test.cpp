@@ -72,8 +72,9 @@ TEST_F(Scans, RandomOnesUnderRandomSchedules) {
   const std::uint64_t seeds = more != nullptr ? std::strtoull(more, nullptr, 10) : 4;
   std::map<std::string, int> forms;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    for (const std::string& form : testing_skeleton::judge_skeleton(
-             random_scan(seed), "scan", *device_, more != nullptr ? 2 : 1, false, random)) {
+    for (const std::string& form :
+         testing_skeleton::judge_skeleton(random_scan(seed), "scan", *device_,
+                                          more != nullptr ? 2 : 1, more != nullptr, random)) {
       ++forms[form];
     }
   }

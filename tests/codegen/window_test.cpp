@@ -99,7 +99,7 @@ TEST_F(Windows, RandomOnesUnderRandomSchedules) {
   int judged = 0;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     judged += testing_skeleton::judge_skeleton(random_window(seed), "window", *device_,
-                                               more != nullptr ? 2 : 1, false, random)
+                                               more != nullptr ? 2 : 1, more != nullptr, random)
                       .empty()
                   ? 0
                   : 1;

@@ -41,15 +41,13 @@ class WovenForm final : public RowForm {
     const WovenParameters p = heuristic(c);
     if (2 * (c.rows.rows + p.lag) * p.slices > kMostItems) return std::nullopt;
     // Rows between reading and writing beyond the cache come from memory again.
-    const double row = c.read_bytes() / static_cast<double>(c.rows.rows);
-    const double live = std::min(static_cast<double>(p.lag + 1), static_cast<double>(c.rows.rows));
-    const double share = live * row / (0.6 * static_cast<double>(c.target.l2_bytes));
-    const double again = share <= 1 ? 0.1 : 1;
+    const double again = live_bytes(c, p) <= kCacheShare * l2(c) ? 0.1 : 1;
     // Items that nothing follows: a part of the first and of the last rows' time.
     const double ends = 1 + static_cast<double>(p.lag) / static_cast<double>(c.rows.rows);
     const double bytes = c.read_bytes() * (1 + again) + c.late_bytes() + c.write_bytes();
-    return row_cost(c, 1.05 * ends * bytes, c.operations(),
-                    static_cast<double>(c.rows.rows * p.slices * p.threads), 2) +
+    const double threads = static_cast<double>(c.rows.rows * p.slices * p.threads);
+    return std::max(row_cost(c, 1.05 * ends * bytes, c.operations(), threads, 2),
+                    items_us(c, p) + 2 * kLaunchUs) +
            kWaitUs;
   }
 
@@ -112,17 +110,52 @@ class WovenForm final : public RowForm {
 
  private:
   static constexpr double kWaitUs = 4;
+  static constexpr double kCacheShare = 0.52;  // of the L2 cache that rows find room in
 
+  static double l2(const RowContext& c) { return static_cast<double>(c.target.l2_bytes); }
+  static std::int64_t chunk(const WovenParameters& p) { return p.threads * p.items * p.vector; }
+  static std::int64_t running(const RowContext& c, const WovenParameters& p) {
+    return p.blocks * c.target.sm_count;
+  }
+
+  /// Bytes between a row's first read and its last.
+  static double live_bytes(const RowContext& c, const WovenParameters& p) {
+    const std::int64_t rows = std::min(p.lag + 1, c.rows.rows);
+    return static_cast<double>(rows) * c.read_bytes() / static_cast<double>(c.rows.rows);
+  }
+
+  /// An item waits for its first loads, for the block and for a counter, 4.4 us in all; each
+  /// further chunk of it takes 1.5 (measured with four blocks an SM).
+  static double items_us(const RowContext& c, const WovenParameters& p) {
+    const std::int64_t slice = ceil_div(c.rows.columns, p.slices);
+    const double item = 4.4 + 1.5 * static_cast<double>(ceil_div(slice, chunk(p)) - 1);
+    const double items = 2.0 * static_cast<double>((c.rows.rows + p.lag) * p.slices);
+    return item * std::max(items / static_cast<double>(running(c, p)), 1.0);
+  }
+
+  /// Long items cost least, but what is in flight has to stay in the cache.
   static WovenParameters heuristic(const RowContext& c) {
     WovenParameters p;
     p.vector = c.widest();
     if (p.vector == 1) p.items = 8;
-    while (p.threads > 128 && p.threads * p.items * p.vector * 2 > c.rows.columns) p.threads /= 2;
-    const std::int64_t chunk = p.threads * p.items * p.vector;
-    p.slices = std::clamp<std::int64_t>(c.rows.columns / chunk, 1, 4096);
-    // A row's last slices are reduced before its first are written: half of the items in flight.
-    p.lag = 1 + ceil_div(p.blocks * c.target.sm_count, 2 * p.slices);
-    return p;
+    while (p.threads > 128 && chunk(p) * 2 > c.rows.columns) p.threads /= 2;
+    std::optional<WovenParameters> best;
+    for (std::int64_t blocks = 4; blocks >= 2; --blocks) {
+      for (std::int64_t chunks = 4; chunks >= 1; --chunks) {
+        WovenParameters tried = p;
+        tried.blocks = blocks;
+        tried.slices = std::clamp<std::int64_t>(c.rows.columns / (chunks * chunk(p)), 1, 4096);
+        // A row's last slices are reduced before its first are written: half of the items in
+        // flight.
+        tried.lag = 1 + ceil_div(running(c, tried), 2 * tried.slices);
+        if (best && live_bytes(c, tried) > kCacheShare * l2(c)) continue;
+        if (!best || live_bytes(c, *best) > kCacheShare * l2(c) ||
+            items_us(c, tried) < items_us(c, *best)) {
+          best = tried;
+        }
+      }
+    }
+    return *best;
   }
 };
 

@@ -84,7 +84,8 @@ RowScan row_heuristic(const Scene& s, bool split) {
   RowScan p;
   p.vector = s.widest();
   const std::int64_t vectors = s.scan.columns / p.vector;
-  p.items = p.vector > 1 ? 4 : 8;
+  // In flight, and in registers twice: of each input, and of the chunk before.
+  p.items = (p.vector > 1 ? 4 : 8) / (s.region.inputs.size() > 1 ? 2 : 1);
   p.group = std::min<std::int64_t>(power_of_two_from(vectors), 256);
   // Few rows: more threads a row before idle SMs.
   while (p.group < 1024 && 2 * p.group <= vectors &&

@@ -80,7 +80,11 @@ Result<Outputs> logcumsumexp(const Call& call) {
       const std::size_t at = g.outer_at[o] + g.inner_at[i];
       const Num next = num_at(x, at);
       const Num larger = i == 0 ? next : maximum(most, next);
-      sum = i == 0 ? constant(1) : sum * exp(most - larger) + exp(next - larger);
+      // An infinite term is as large as an infinite maximum, not NaN.
+      const auto share = [&](const Num& term) {
+        return std::isinf(term.v) && term.v == larger.v ? constant(1) : exp(term - larger);
+      };
+      sum = i == 0 ? constant(1) : sum * share(most) + share(next);
       most = larger;
       store(out, at, most + log(sum));
     }
