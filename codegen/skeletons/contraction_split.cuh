@@ -17,10 +17,10 @@
 
 namespace kw {
 
-[[maybe_unused]] constexpr int kSlab = 32;  // k per 128-byte line
-constexpr int kSlice = 128;                 // k per scale
-constexpr int kSplitRows = 64;              // rows per thread block of the split pass
-constexpr int kSplitThreads = 256;
+[[maybe_unused]] constexpr int kSlab = 32;    // k per 128-byte line
+[[maybe_unused]] constexpr int kSlice = 128;  // k per scale
+constexpr int kSplitRows = 64;                // rows per thread block of the split pass
+[[maybe_unused]] constexpr int kSplitThreads = 256;
 constexpr int kMaxSpread = 28;
 constexpr int kMaxExponent = 60;
 constexpr float kLowScale = 1.f / 2048.f;
