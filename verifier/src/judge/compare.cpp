@@ -17,6 +17,13 @@ bool Comparison::biased() const {
   return mean_allowed > 0 && std::fabs(mean_signed) > mean_allowed;
 }
 
+double CompareRules::flushed() const { return atomics ? k * kLeastNormal : 0; }
+double CompareRules::alike_share() const { return 0x1p-27 * std::fmin(alike, kLongestChainAlike); }
+double CompareRules::mean_allowed(double n) const {
+  if (!test_mean || !(n > 0)) return 0;
+  return 0x1p-20 + 0x1p-23 * std::sqrt(k / n) + alike_share() / 4;
+}
+
 Result<Comparison> compare(const Value& value, const reference::Tensor& expected,
                            std::span<const std::byte> bytes, const CompareRules& rules) {
   KW_ASSIGN(const reference::Tensor got, reference::decode_tensor(value, bytes));
@@ -27,13 +34,12 @@ Result<Comparison> compare(const Value& value, const reference::Tensor& expected
   Comparison c;
   c.elements = static_cast<std::int64_t>(got.size());
   const double largest = reference::largest_finite(value.dtype);
-  const double flushed = rules.atomics ? rules.k * kLeastNormal : 0;
-  const double alike = std::fmin(rules.alike, kLongestChainAlike);
+  const double flushed = rules.flushed(), alike = rules.alike_share();
   double signed_sum = 0;
   std::int64_t signed_count = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
     double bound = expected.bound_at(i);
-    if (!expected.magnitude.empty()) bound += flushed + 0x1p-27 * alike * expected.magnitude[i];
+    if (!expected.magnitude.empty()) bound += flushed + alike * expected.magnitude[i];
     if (bound == reference::kInf) continue;
     ++c.judged;
     const double y = expected.value[i], x = got.value[i];
@@ -57,7 +63,7 @@ Result<Comparison> compare(const Value& value, const reference::Tensor& expected
   if (rules.test_mean && signed_count > 0) {
     const auto n = static_cast<double>(signed_count);
     c.mean_signed = signed_sum / n;
-    c.mean_allowed = 0x1p-20 + 0x1p-23 * std::sqrt(rules.k / n) + 0x1p-29 * alike;
+    c.mean_allowed = rules.mean_allowed(n);
   }
   return c;
 }

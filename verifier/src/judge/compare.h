@@ -26,17 +26,24 @@ struct Comparison {
 };
 
 struct CompareRules {
-  /// The policy is `ieee`, and |mean signed error| must stay within (2^-20 + 2^-23 sqrt(k/n)) c: the
-  /// policy's allowance, and the statistical error of a mean over n elements.
+  /// The policy is `ieee`, and |mean signed error| must stay within (2^-20 + 2^-23 sqrt(k/n)) c:
+  /// the policy's allowance, and the statistical error of a mean over n elements.
   bool test_mean = false;
   /// The task does not ask for equal bits, so float atomics may add up a sum, and GPUs flush
   /// subnormals there: each of its k terms may lose 2^-126.
   bool atomics = false;
   double k = 1;  // terms
-  /// Terms of a chain that share their low bits, as coherent numbers times codes of few bits do: where one
-  /// unit of the partial sum ends among those bits they all round the same way. An honest chain then errs by
-  /// up to 2^-27 of c for each of them and is biased by 2^-29 (calibrated: judge_calibration.md). 0: none.
+  /// Terms of a chain that share their low bits, as coherent numbers times codes of few bits do:
+  /// where one unit of the partial sum ends among those bits they all round the same way. An honest
+  /// chain then errs by up to 2^-27 of c for each of them and is biased by 2^-29 (calibrated:
+  /// judge_calibration.md). 0: none.
   double alike = 0;
+
+  /// Both are added to an element's bound, the second times c.
+  double flushed() const;
+  double alike_share() const;
+  /// What the mean of n errors over c may be; 0 where it is not tested.
+  double mean_allowed(double n) const;
 };
 /// No honest FP32 chain of products holds more terms that are alike.
 inline constexpr double kLongestChainAlike = 4096;

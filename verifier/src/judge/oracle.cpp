@@ -130,6 +130,16 @@ double reference_cost(const Task& task) {
   return cost;
 }
 
+CompareRules rules_for(const Task& task, const TrialPlan& plan, std::size_t index) {
+  const bool coded = std::ranges::any_of(
+      task.graph.nodes, [](const Node& node) { return node.op == "kw.dequantize"; });
+  const double k = contraction_length(task.graph, index);
+  return {.test_mean = mean_tells(task, plan, index),
+          .atomics = task.determinism == Determinism::WithinBound,
+          .k = k,
+          .alike = plan.family == Family::Coherent && coded ? k : 0};
+}
+
 namespace {
 
 /// What decides a trial's inputs, and with them its reference.
@@ -179,15 +189,9 @@ class CpuOracle : public Oracle {
   Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
                              std::stop_token stop) override {
     KW_ASSIGN(const auto* reference, expected(plan, stop));
-    const bool coded = std::ranges::any_of(
-        task_.graph.nodes, [](const Node& node) { return node.op == "kw.dequantize"; });
     TrialVerdict verdict;
     for (std::size_t i = 0; i < reference->size(); ++i) {
-      const double k = contraction_length(task_.graph, i);
-      const CompareRules rules{.test_mean = mean_tells(task_, plan, i),
-                               .atomics = task_.determinism == Determinism::WithinBound,
-                               .k = k,
-                               .alike = plan.family == Family::Coherent && coded ? k : 0};
+      const CompareRules rules = rules_for(task_, plan, i);
       KW_ASSIGN(Comparison c, compare(task_.graph.value(task_.graph.outputs[i]), (*reference)[i],
                                       outputs[i].bytes, rules));
       verdict.outputs.push_back(c);

@@ -47,7 +47,8 @@ class Oracle {
 double reference_cost(const Task& task);
 /// Tasks above this are judged on a device, with fewer trials.
 inline constexpr double kLargeCost = 8e6;
-/// What the CPU interpreter may be asked for at full size, in the same units: seconds on a few cores.
+/// What the CPU interpreter may be asked for at full size, in the same units: seconds on a few
+/// cores.
 inline constexpr double kCpuReferenceCost = 1e9;
 
 /// Terms of the longest contraction or sum that feeds output `index` directly, for the statistics
@@ -55,17 +56,20 @@ inline constexpr double kCpuReferenceCost = 1e9;
 double contraction_length(const Graph& graph, std::size_t index);
 
 /// Whether every operator of the task computes under `ieee`: one class of operators that rounds its
-/// operands (convolutions under `tf32` with FP32 products) shifts the mean of what it feeds by as much
-/// as its few weights happen to be rounded to one side.
+/// operands (convolutions under `tf32` with FP32 products) shifts the mean of what it feeds by as
+/// much as its few weights happen to be rounded to one side.
 bool all_ieee(const Task& task);
 
-/// Whether a biased mean error says that an output was accumulated with truncation: under `ieee`, unless
-/// few values make honest sums biased. So does one long chain over terms that share their low bits, as
-/// coherent ones do; products of two operands do not.
+/// Whether a biased mean error says that an output was accumulated with truncation: under `ieee`,
+/// unless few values make honest sums biased. So does one long chain over terms that share their
+/// low bits, as coherent ones do; products of two operands do not.
 bool mean_tells(const Task& task, const TrialPlan& plan, std::size_t index);
 
-/// The interpreter in this process, on `threads` threads (0: one per CPU). `task` outlives the oracle. What
-/// it worked out for the last few trials it keeps. Not thread-safe.
+/// How output `index` of a trial is compared: the one rule of the CPU's and the GPU's references.
+CompareRules rules_for(const Task& task, const TrialPlan& plan, std::size_t index);
+
+/// The interpreter in this process, on `threads` threads (0: one per CPU). `task` outlives the
+/// oracle. What it worked out for the last few trials it keeps. Not thread-safe.
 std::unique_ptr<Oracle> make_cpu_oracle(const Task& task, unsigned threads = 0);
 
 }  // namespace kw::verify

@@ -208,6 +208,7 @@ struct CompareArguments {
   Operand got;  // contiguous from its offset
   unsigned long long n, v, e, c;
   double largest;
+  double flushed, alike;   // added to an element's bound where it has a c, the second times c
   unsigned long long out;  // ComparePartial per block
 };
 struct ComparePartial {

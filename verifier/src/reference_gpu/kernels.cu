@@ -429,7 +429,9 @@ extern "C" __global__ void __launch_bounds__(128) kw_compare(const CompareArgume
   __shared__ ComparePartial parts[128];
   ComparePartial mine{0, 0, kNone, kNone, 0, 0, 0, 0};
   for (u64 i = thread_index(); i < a.n; i += thread_count()) {
-    const double expected = at(a.v, i), bound = a.e != 0 ? at(a.e, i) : 0.0;
+    const double expected = at(a.v, i);
+    double bound = a.e != 0 ? at(a.e, i) : 0.0;
+    if (a.c != 0) bound += a.flushed + a.alike * at(a.c, i);
     if (bound == kInf) continue;
     const double got = load(a.got, static_cast<long long>(i)).v;
     const double units = error_in_bounds(expected, got, bound, a.largest);

@@ -91,8 +91,8 @@ DeviceTensors slice_inputs(const DeviceTensors& inputs, const Slicing& slicing, 
 
 /// Adds one slice to a comparison. `first` is the flat index of the slice's first element.
 Status compare_slice(Accelerator& device, const Value& value, const DeviceTensor& expected,
-                     std::span<const std::byte> got, std::int64_t first, Comparison& into,
-                     double& signed_sum, double& signed_count) {
+                     std::span<const std::byte> got, std::int64_t first, const CompareRules& rules,
+                     Comparison& into, double& signed_sum, double& signed_count) {
   const std::size_t n = expected.size();
   into.elements += static_cast<std::int64_t>(n);
   if (n == 0) return {};
@@ -117,6 +117,8 @@ Status compare_slice(Accelerator& device, const Value& value, const DeviceTensor
             ? expected.c->address() + static_cast<std::uint64_t>(expected.offset) * sizeof(double)
             : 0;
   a.largest = reference::largest_finite(value.dtype);
+  a.flushed = rules.flushed();
+  a.alike = rules.alike_share();
   a.out = out;
   KW_RETURN_IF_ERROR(device.launch("kw_compare", blocks, 128, a));
   std::vector<ComparePartial> parts(blocks);
@@ -150,6 +152,12 @@ Status compare_slice(Accelerator& device, const Value& value, const DeviceTensor
   if (a.e != 0) {
     KW_RETURN_IF_ERROR(device.to_host(std::as_writable_bytes(std::span(&into.bound, 1)),
                                       a.e + pick * sizeof(double)));
+  }
+  if (a.c != 0) {
+    double c = 0;
+    KW_RETURN_IF_ERROR(
+        device.to_host(std::as_writable_bytes(std::span(&c, 1)), a.c + pick * sizeof(double)));
+    into.bound += a.flushed + a.alike * c;
   }
   if (wrong_at != kNone) into.mean_signed = NAN;  // marks "first wrong found" until the end
   return {};
@@ -253,8 +261,8 @@ Result<TrialVerdict> judge_trial(Accelerator& device, const Task& task, const Tr
               : static_cast<std::int64_t>(results[o].size()) / (sliced ? count : 1);
       Running& r = running[o];
       KW_RETURN_IF_ERROR(compare_slice(device, value, results[o], outputs[o],
-                                       sliced ? start * row : 0, r.comparison, r.signed_sum,
-                                       r.signed_count));
+                                       sliced ? start * row : 0, rules_for(task, plan, o),
+                                       r.comparison, r.signed_sum, r.signed_count));
     }
   }
   if (parts.reduction) return judge_tail(task, plan, parts, totals, outputs);
@@ -262,11 +270,10 @@ Result<TrialVerdict> judge_trial(Accelerator& device, const Task& task, const Tr
   for (std::size_t o = 0; o < running.size(); ++o) {
     Comparison c = running[o].comparison;
     c.mean_signed = 0;
-    if (all_ieee(task) && !plan.few_valued &&
-        running[o].signed_count > 0) {
+    const CompareRules rules = rules_for(task, plan, o);
+    if (rules.test_mean && running[o].signed_count > 0) {
       c.mean_signed = running[o].signed_sum / running[o].signed_count;
-      const double k = contraction_length(task.graph, o);
-      c.mean_allowed = 0x1p-20 + 0x1p-23 * std::sqrt(k / running[o].signed_count);
+      c.mean_allowed = rules.mean_allowed(running[o].signed_count);
     }
     verdict.outputs.push_back(c);
   }
