@@ -1,6 +1,6 @@
 #pragma once
-// A graph evaluated by the reference's GPU kernels in the virtual machine and by the interpreter: the
-// same values and the same bounds.
+// A graph evaluated by the reference's GPU kernels in the virtual machine and by the interpreter:
+// the same values and the same bounds.
 
 #include <gtest/gtest.h>
 
@@ -47,7 +47,7 @@ class GpuReference : public testing::Test {
 };
 
 inline std::vector<double> read(Accelerator& device, const DeviceTensor& t,
-                         const std::shared_ptr<Block>& from) {
+                                const std::shared_ptr<Block>& from) {
   std::vector<double> out(t.size());
   if (from == nullptr) return out;
   EXPECT_TRUE(device.to_host(std::as_writable_bytes(std::span(out)), from->address()));
@@ -111,5 +111,24 @@ inline void agree(Accelerator& device, const Task& task, const std::string& name
     }
   }
 }
+
+inline Task task_of(std::vector<Shape> inputs, std::vector<Node> nodes, std::vector<Shape> made) {
+  Task task;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    task.graph.values.push_back(scene::value(fmt::format("x{}", i), inputs[i], Role::Input));
+    task.draws.push_back({static_cast<ValueId>(i), {{Op::Uniform, 0, 1}}});
+  }
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    task.graph.values.push_back(scene::value(fmt::format("y{}", i), made[i],
+                                             i + 1 == made.size() ? Role::Output : Role::Scratch));
+  }
+  task.graph.nodes = std::move(nodes);
+  task.graph.outputs = {static_cast<ValueId>(task.graph.values.size()) - 1};
+  return task;
+}
+inline Task unary(const std::string& op, Attrs attrs = {}, Shape shape = {3, 37}) {
+  return task_of({shape}, {{op, {0}, std::move(attrs), {1}}}, {shape});
+}
+inline Attr ints(std::vector<std::int64_t> list) { return list; }
 
 }  // namespace kw::verify::gpu

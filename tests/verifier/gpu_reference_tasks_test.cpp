@@ -1,5 +1,5 @@
-// Every KernelBench problem at its small size, through the reference's GPU kernels in the virtual machine.
-// KW_ONLY=2/14 names one, KW_STRIDE=10 takes every tenth.
+// Every KernelBench problem at its small size, through the reference's GPU kernels in the virtual
+// machine. KW_ONLY=2/14 names one, KW_STRIDE=10 takes every tenth.
 
 #include <cstdlib>
 

@@ -1,6 +1,7 @@
 #include "kw/verify/judge.h"
 
 #include "checks.h"
+#include "full_size_oracle.h"
 #include "gpu_reference.h"
 #include "kw/core/random.h"
 
@@ -298,61 +299,6 @@ Result<std::chrono::milliseconds> Session::time_left() const {
               options.deadline.count());
 }
 
-namespace {
-
-/// Adds up what references cost.
-class TimedOracle final : public Oracle {
- public:
-  TimedOracle(std::unique_ptr<Oracle> oracle, double& spent_ms)
-      : oracle_(std::move(oracle)), spent_ms_(spent_ms) {}
-  Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
-                             std::stop_token stop) override {
-    const auto begun = std::chrono::steady_clock::now();
-    auto verdict = oracle_->judge(plan, outputs, stop);
-    spent_ms_ += milliseconds_since(begun);
-    return verdict;
-  }
-  Result<const std::vector<reference::Tensor>*> expected(const TrialPlan& plan,
-                                                         std::stop_token stop) override {
-    const auto begun = std::chrono::steady_clock::now();
-    auto outputs = oracle_->expected(plan, stop);
-    spent_ms_ += milliseconds_since(begun);
-    return outputs;
-  }
-
- private:
-  std::unique_ptr<Oracle> oracle_;
-  double& spent_ms_;
-};
-
-/// The GPU's reference where its kernels cover the graph, the CPU's interpreter for the rest of
-/// what is small enough for it.
-class FullSizeOracle final : public Oracle {
- public:
-  FullSizeOracle(const Task& task, std::unique_ptr<Oracle> device)
-      : affordable_(reference_cost(task) <= kCpuReferenceCost),
-        device_(std::move(device)),
-        cpu_(make_cpu_oracle(task)) {}
-
-  Result<TrialVerdict> judge(const TrialPlan& plan, const std::vector<OutputView>& outputs,
-                             std::stop_token stop) override {
-    if (!refused_) {
-      auto verdict = device_->judge(plan, outputs, stop);
-      refused_ = !verdict && verdict.error().code == Errc::Unsupported && affordable_;
-      if (!refused_) return verdict;
-    }
-    return cpu_->judge(plan, outputs, stop);
-  }
-
- private:
-  const bool affordable_;
-  bool refused_ = false;
-  std::unique_ptr<Oracle> device_;
-  std::unique_ptr<Oracle> cpu_;
-};
-
-}  // namespace
-
 struct Judge::Impl {
   Impl(Compiler& c, Device& d) : compiler(c), device(d), reference(c, d) {}
   Compiler& compiler;
@@ -392,10 +338,9 @@ Result<Outcome> Judge::judge(const Task& task, const Candidate& candidate,
         std::move(evidence)};
   }
   std::unique_ptr<Oracle> answers =
-      large ? std::make_unique<FullSizeOracle>(task, impl_->reference.oracle(task, deadline))
+      large ? make_full_size_oracle(task, impl_->reference.oracle(task, deadline))
             : make_cpu_oracle(task);
-  const auto oracle =
-      std::make_unique<TimedOracle>(std::move(answers), evidence.counters["wall.reference_ms"]);
+  const auto oracle = make_timed_oracle(std::move(answers), evidence.counters["wall.reference_ms"]);
   std::uint64_t seed = options.seed;
   if (seed == 0) {
     KW_ASSIGN(seed, draw_seed());

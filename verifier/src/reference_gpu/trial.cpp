@@ -213,8 +213,8 @@ Result<TrialVerdict> judge_tail(const Task& task, const TrialPlan& plan, const P
 
 std::string reference_source() {
   return device_source({"fill_element.cuh", "fill_kernel.cu", "num.h", "functions.h",
-                        "error_units.h", "arguments.h", "kernels.cu", "kernels_window.cu",
-                        "kernels_index.cu", "kernels_recurrence.cu"});
+                        "error_units.h", "arguments.h", "kernels.cu", "kernels_compare.cu",
+                        "kernels_window.cu", "kernels_index.cu", "kernels_recurrence.cu"});
 }
 void set_slice_budget(std::size_t bytes) { slice_budget = bytes; }
 
