@@ -63,12 +63,11 @@ struct FfmaLoader {
   }
 };
 
-// blockIdx.x: tile; blockIdx.y: part of k; blockIdx.z: batch.
+// Tile number `index`; blockIdx.y: part of k; blockIdx.z: batch.
 template <class Tile, class A, class B, class Epilogue>
-__device__ __forceinline__ void ffma_product(const FfmaProblem& p, const A& a, const B& b,
-                                             int a_batched, int b_batched,
-                                             const Epilogue& epilogue) {
-  if (p.gate != nullptr && *p.gate <= p.gate_limit) return;
+__device__ __forceinline__ void ffma_tile(const FfmaProblem& p, const A& a, const B& b,
+                                          int a_batched, int b_batched, const Epilogue& epilogue,
+                                          int index) {
   constexpr int TM = Tile::kThreadM, TN = Tile::kThreadN, kTileK = Tile::kTileK;
   using LoadA = FfmaLoader<Tile::kTileM, A>;
   using LoadB = FfmaLoader<Tile::kTileN, B>;
@@ -78,7 +77,7 @@ __device__ __forceinline__ void ffma_product(const FfmaProblem& p, const A& a, c
   const int tx = static_cast<int>(threadIdx.x) & 15, ty = static_cast<int>(threadIdx.x) >> 4;
   const int m_tiles = (p.m + Tile::kTileM - 1) / Tile::kTileM;
   const int n_tiles = (p.n + Tile::kTileN - 1) / Tile::kTileN;
-  const TileIndex tile = rasterise(static_cast<int>(blockIdx.x), m_tiles, n_tiles);
+  const TileIndex tile = rasterise(index, m_tiles, n_tiles);
   const int m0 = tile.m * Tile::kTileM, n0 = tile.n * Tile::kTileN;
   const int batch = static_cast<int>(blockIdx.z), part = static_cast<int>(blockIdx.y);
   const int a_batch = a_batched ? batch : 0, b_batch = b_batched ? batch : 0;
@@ -145,6 +144,28 @@ __device__ __forceinline__ void ffma_product(const FfmaProblem& p, const A& a, c
       if constexpr (Tile::kPromote > 0) low += total[i][j], high += total[i][j + 1];
       epilogue(part, batch, row, column, p.n, low, high);
     }
+  }
+}
+
+// blockIdx.x: tile.
+template <class Tile, class A, class B, class Epilogue>
+__device__ __forceinline__ void ffma_product(const FfmaProblem& p, const A& a, const B& b,
+                                             int a_batched, int b_batched,
+                                             const Epilogue& epilogue) {
+  if (p.gate != nullptr && *p.gate <= p.gate_limit) return;
+  ffma_tile<Tile>(p, a, b, a_batched, b_batched, epilogue, static_cast<int>(blockIdx.x));
+}
+
+// The same by few thread blocks, tile after tile: a launch that mostly finds its gate closed.
+template <class Tile, class A, class B, class Epilogue>
+__device__ __forceinline__ void ffma_product_in_turn(const FfmaProblem& p, const A& a, const B& b,
+                                                     int a_batched, int b_batched,
+                                                     const Epilogue& epilogue, int tiles,
+                                                     int blocks) {
+  if (p.gate != nullptr && *p.gate <= p.gate_limit) return;
+#pragma unroll 1
+  for (int index = static_cast<int>(blockIdx.x); index < tiles; index += blocks) {
+    ffma_tile<Tile>(p, a, b, a_batched, b_batched, epilogue, index);
   }
 }
 

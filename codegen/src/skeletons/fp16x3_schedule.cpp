@@ -84,6 +84,9 @@ void add_wide_kernel(const ContractionForms& at, const OperandText& a, const Ope
                      const EmitContext& context, Fragment& fragment) {
   const ContractionSite& s = at.site;
   const std::int64_t tile = s.m * s.n <= 512 * 512 ? 64 : 128;
+  const std::int64_t tiles = ceil_div(s.m, tile) * ceil_div(s.n, tile);
+  // A closed gate costs as many thread blocks as there are: 200 us at 10^6 tiles.
+  const std::int64_t blocks = std::min(tiles, 2 * context.target.sm_count);
   EntryPointers entry;
   const std::string a_value = operand_value(a, entry), b_value = operand_value(b, entry);
   const std::string out = parts > 1 ? store_part_value(s) : epilogue_value(epilogue, entry);
@@ -93,14 +96,14 @@ void add_wide_kernel(const ContractionForms& at, const OperandText& a, const Ope
       "extern \"C\" __global__ void __launch_bounds__(256)\n"
       "{}({}, const unsigned* __restrict__ wide_count{}) {{\n"
       "  const kw::FfmaProblem problem{{{}, {}, {}, {}, wide_count, {}u}};\n"
-      "  kw::ffma_product<kw::FfmaTile<{}, {}, 256>>(problem, {},\n      {}, {}, {},\n      "
-      "{});\n}}\n\n",
+      "  kw::ffma_product_in_turn<kw::FfmaTile<{}, {}, 256>>(problem, {},\n      {}, {}, {},\n     "
+      " "
+      "{}, {}, {});\n}}\n\n",
       context.entry("wide"), parameter_text(at.program, entry.tensors(), at.region),
       parts > 1 ? ",\n    float* __restrict__ sums" : "", s.m, s.n, s.k, k_per_part, limit, tile,
-      tile, a_value, b_value, s.a.batched ? 1 : 0, s.b.batched ? 1 : 0, out);
-  fragment.run.push_back(contraction_node(
-      at.program, context.entry("wide"),
-      {ceil_div(s.m, tile) * ceil_div(s.n, tile), parts, s.batch}, 256, 0, entry, workspaces));
+      tile, a_value, b_value, s.a.batched ? 1 : 0, s.b.batched ? 1 : 0, out, tiles, blocks);
+  fragment.run.push_back(contraction_node(at.program, context.entry("wide"),
+                                          {blocks, parts, s.batch}, 256, 0, entry, workspaces));
 }
 
 }  // namespace kw::codegen
