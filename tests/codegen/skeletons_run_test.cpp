@@ -63,6 +63,12 @@ std::vector<Task> small_tasks() {
   for (std::size_t at; (at = relu.find("\"f32\"")) != std::string::npos;)
     relu.replace(at, 5, "\"bf16\"");
   add("relu of bf16", parse_task(relu));
+  // Nor are their small rows too long for a block, yet short enough for the cache.
+  testing_random::Sketch norm(1);
+  const Shape rows = {32, 16384};
+  norm.finish(norm.node("aten.layer_norm", {norm.input(rows)},
+                        {{"normalized_shape", Shape{rows[1]}}, {"eps", 1e-5}}, rows));
+  add("layer norm of long rows", std::move(norm).task());
   for (const std::string& format : format_names()) {
     for (const char* kind : {"quantize", "dequantize", "gemv"})
       add(format + "/" + kind, format_task(format + "/" + kind, true));
