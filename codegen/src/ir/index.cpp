@@ -231,6 +231,16 @@ IndexRange range_of(const Index& index, const Shape& extents) {
   return range;
 }
 
+namespace {
+
+/// Multiples of `by` that, added, keep a value from being negative: C++ divides towards zero, and what is
+/// divided is written as it stands (a rolled axis reads (i - 1) mod n).
+std::int64_t lift_of(const IndexRange& range, std::int64_t by) {
+  return range.low < 0 ? -floor_quotient(range.low, by) : 0;
+}
+
+}  // namespace
+
 Index floor_div(const Index& index, std::int64_t by, const Shape& extents) {
   assert(by > 0);
   if (by == 1) return index;
@@ -242,7 +252,8 @@ Index floor_div(const Index& index, std::int64_t by, const Shape& extents) {
   if (const auto factored = factor_out(split.rest, by, extents)) {
     return split.multiple + floor_div(factored->big, by / factored->factor, extents);
   }
-  return split.multiple + plain_div(split.rest, by);
+  const std::int64_t lift = lift_of(range, by);
+  return split.multiple + plain_div(split.rest + Index(lift * by), by) + Index(-lift);
 }
 
 Index modulo(const Index& index, std::int64_t by, const Shape& extents) {
@@ -261,7 +272,8 @@ Index modulo(const Index& index, std::int64_t by, const Shape& extents) {
       inner && inner->kind == IndexAtom::Kind::Mod && inner->by % by == 0) {
     return modulo(inner->of, by, extents);
   }
-  return from_atom({IndexAtom::Kind::Mod, 0, std::move(rest), by});
+  // The quotient that belongs to this remainder is lifted alike.
+  return from_atom({IndexAtom::Kind::Mod, 0, rest + Index(lift_of(range, by) * by), by});
 }
 
 Index substitute(const Index& index, const std::vector<Index>& values, const Shape& extents) {
