@@ -45,6 +45,10 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(options.parallel) as pool:
         shares = [waiting[i :: options.parallel] for i in range(options.parallel)]
         whole = all(list(pool.map(lambda share: evaluate_all(share, options, deadline), shares)))
+    options.parallel = 1
+    done = finished(options.output)
+    alone = [p for p in waiting if key_of(p) not in done]
+    whole = whole and evaluate_all(alone, options, deadline)
     summarise(options)
     return 0 if whole else 4
 
@@ -88,11 +92,13 @@ def key_of(problem):
     return f"{problem[0]}/{problem[1]}"
 
 
-def finished(path):
+def finished(path, with_crowded=False):
+    """Lines by problem. One that found no memory beside its neighbours is no answer: it is asked again, alone."""
     if not os.path.exists(path):
         return {}
     with open(path) as file:
-        return {line["problem"]: line for line in map(json.loads, file)}
+        lines = {line["problem"]: line for line in map(json.loads, file)}
+    return {name: line for name, line in lines.items() if with_crowded or not line.get("crowded")}
 
 
 def write(options, line):
@@ -142,7 +148,7 @@ def evaluate_all(waiting, options, deadline):
         budget = str(max(deadline - time.monotonic(), 1)) if deadline else "0"
         only = ",".join(key_of(p) for p in left)
         child = subprocess.run(again(options, "evaluate", "--only", only, "--seconds", budget))
-        done = finished(options.output)
+        done = finished(options.output, with_crowded=options.parallel > 1)
         left = [p for p in left if key_of(p) not in done]
         if left and child.returncode not in (0, 4):
             write(options, {"problem": key_of(left[0]), "compiled": True, "correctness": False, "tf32": not options.no_tf32,
@@ -233,6 +239,8 @@ def evaluate(evaluation, problem, options):
             line["error"] = str(line["metadata"].get("runtime_error", "")) or said.getvalue()[-400:]
     except Exception as error:  # of the reference, say: its own failure is a result
         line["error"] = f"{type(error).__name__}: {error}"[:800]
+    if options.parallel > 1 and "out of memory" in line.get("error", ""):
+        line["crowded"] = True
     line["seconds"] = round(time.monotonic() - start, 1)
     return line
 

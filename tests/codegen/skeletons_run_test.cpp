@@ -69,6 +69,12 @@ std::vector<Task> small_tasks() {
   norm.finish(norm.node("aten.layer_norm", {norm.input(rows)},
                         {{"normalized_shape", Shape{rows[1]}}, {"eps", 1e-5}}, rows));
   add("layer norm of long rows", std::move(norm).task());
+  // KernelBench's tasks ask for FP32; PyTorch's own default for convolutions has a form of its own.
+  for (const char* stem : {"level1_55.small", "level1_63.small"}) {
+    auto convolution = testing_tasks::kernelbench_task(stem);
+    if (convolution) convolution->policy.convolution = PolicyClass::Tf32;
+    add(fmt::format("{} under tf32", stem), std::move(convolution));
+  }
   for (const std::string& format : format_names()) {
     for (const char* kind : {"quantize", "dequantize", "gemv"})
       add(format + "/" + kind, format_task(format + "/" + kind, true));
