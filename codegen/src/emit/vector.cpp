@@ -61,6 +61,20 @@ LaneAccess classify(const Index& offset, const LaneSpace& space) {
   return {LaneAccess::Kind::Vector, aligned};
 }
 
+bool loads_whole_vectors(const Program& program, const std::vector<ScalarId>& roots,
+                         const LaneSpace& space, const std::function<bool(ScalarId)>& skip) {
+  for (const ScalarId root : roots) {
+    for (const ScalarId leaf : leaves_of(program.scalars, root)) {
+      const Scalar& s = program.scalars[leaf];
+      if (s.op != Op::Load || skip(leaf)) continue;
+      const LaneAccess access = classify(offset_of(program, s), space);
+      if (access.kind == LaneAccess::Kind::Uniform) continue;
+      if (access.kind == LaneAccess::Kind::Gather || access.aligned < space.width()) return false;
+    }
+  }
+  return true;
+}
+
 LaneReader::LaneReader(const Program& program, LaneSpace space, Pointer pointer, bool stream)
     : program_(program), space_(std::move(space)), pointer_(std::move(pointer)), stream_(stream) {}
 

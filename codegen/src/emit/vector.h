@@ -28,6 +28,11 @@ struct LaneAccess {
 };
 LaneAccess classify(const Index& offset, const LaneSpace& space);
 
+/// Whether whatever these roots load is the same for all lanes or one whole vector; `skip` leaves
+/// (results bound elsewhere) stay out.
+bool loads_whole_vectors(const Program& program, const std::vector<ScalarId>& roots,
+                         const LaneSpace& space, const std::function<bool(ScalarId)>& skip);
+
 /// Reads ahead whatever some expressions need: members of an Inputs struct, and the statements that
 /// fill them. Leaves that only the chosen side of a Select may touch are left to the expression.
 class LaneReader {

@@ -325,16 +325,8 @@ bool vectorises(Program& program, const RowProgram& rows, RowLayout layout, std:
     roots.push_back(output.value);
     if (classify(output.offset, space).aligned < width) return false;
   }
-  for (const ScalarId root : roots) {
-    for (const ScalarId leaf : leaves_of(program.scalars, root)) {
-      const Scalar& s = program.scalars[leaf];
-      if (s.op != Op::Load || rows.is_result(program.scalars, leaf)) continue;
-      const LaneAccess access = classify(offset_of(program, s), space);
-      if (access.kind == LaneAccess::Kind::Uniform) continue;
-      if (access.kind == LaneAccess::Kind::Gather || access.aligned < width) return false;
-    }
-  }
-  return true;
+  return loads_whole_vectors(program, roots, space,
+                             [&](ScalarId leaf) { return rows.is_result(program.scalars, leaf); });
 }
 
 int held_values(Program& program, const RowProgram& rows) {

@@ -205,16 +205,8 @@ bool vectorises(Program& program, const ScanProgram& scan, ScanLayout layout, st
     roots.push_back(output.value);
     if (classify(output.offset, space).aligned < width) return false;
   }
-  for (const ScalarId root : roots) {
-    for (const ScalarId leaf : leaves_of(program.scalars, root)) {
-      const Scalar& s = program.scalars[leaf];
-      if (s.op != Op::Load || scan.is_result(program.scalars, leaf)) continue;
-      const LaneAccess access = classify(offset_of(program, s), space);
-      if (access.kind == LaneAccess::Kind::Uniform) continue;
-      if (access.kind == LaneAccess::Kind::Gather || access.aligned < width) return false;
-    }
-  }
-  return true;
+  return loads_whole_vectors(program, roots, space,
+                             [&](ScalarId leaf) { return scan.is_result(program.scalars, leaf); });
 }
 
 std::string run_name(const ScanProgram& scan) {
