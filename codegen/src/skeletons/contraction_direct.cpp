@@ -18,7 +18,6 @@ constexpr double kTileBytesPerUs = 4.5e6;
 /// Elements that all SMs split, which adds to the time of the products.
 constexpr double kSplitElementsPerUs = 1.0e6;
 constexpr double kCopyBytesPerUs = 3.0e6;
-constexpr std::int64_t kVirtualMachineSms = 8;
 
 struct DirectParameters {
   std::int64_t tile_m = 128, tile_n = 128;  // outputs of a thread block
@@ -90,11 +89,7 @@ double main_us(const ContractionSite& site, const Preset& preset, const Target& 
   double us =
       waves * (flops / (kFp16x3FlopsPerUs * preset.rate) + sides * k / kSplitElementsPerUs) / scale;
   us = std::max(us, 4.0 * sides * k / (kTileBytesPerUs * scale));
-  if (l.parts > 1) {
-    const double outputs = static_cast<double>(site.batch * site.m * site.n);
-    us += 8.0 * outputs * static_cast<double>(l.parts) / (kSplitBytesPerUs * scale) + kLaunchUs;
-  }
-  return us;
+  return us + parts_us(site, l.parts, target);
 }
 
 Choice heuristic(const ContractionSite& site, const Target& target) {

@@ -61,11 +61,7 @@ double main_us(const ContractionSite& site, const Preset& preset, std::int64_t s
       static_cast<double>(l.parts > 1 ? l.slices_per_split * l.parts * kSlice : l.slabs * kSlab);
   const double waves = wave_factor(l.tiles * l.parts * site.batch, target.sm_count * p.blocks);
   double us = flops * waves / (kFp16x3FlopsPerUs * preset.rate * scale);
-  if (l.parts > 1) {
-    const double outputs = static_cast<double>(site.batch * site.m * site.n);
-    us += 8.0 * outputs * static_cast<double>(l.parts) / (kSplitBytesPerUs * scale) + kLaunchUs;
-  }
-  return us;
+  return us + parts_us(site, l.parts, target);
 }
 
 Choice heuristic(const ContractionSite& site, const Target& target) {
@@ -216,9 +212,6 @@ std::optional<double> fp16x3_cost(const ContractionForms& at) {
       static_cast<double>(l.a_batches * l.m_padded + l.b_batches * l.n_padded);
   // Clearing the counter, split, product, wide.
   const double cost = choice.us + split_bytes / (kSplitBytesPerUs * scale) + 4 * kLaunchUs;
-  // Few SMs are the virtual machine, whose small shapes stand for large ones: what runs there must
-  // be what a large shape would run.
-  constexpr std::int64_t kVirtualMachineSms = 8;
   if (at.target.sm_count <= kVirtualMachineSms && std::min(s.m, s.n) >= 64 && s.k >= 64) {
     return std::min(cost, ffma_cost(at).value_or(cost) / 2);
   }

@@ -192,8 +192,6 @@ std::optional<double> image_cost(const ContractionForms& at, const ImageSite& im
                                                  l.b_batches * l.slabs * l.n_padded);
   // Clearing the counter, split, product, wide.
   const double cost = choice.us + split_bytes / (kSplitBytesPerUs * scale) + 4 * kLaunchUs;
-  // As for FP16x3 (contraction_fp16x3.cpp): the virtual machine runs what a large shape would run.
-  constexpr std::int64_t kVirtualMachineSms = 8;
   if (at.target.sm_count <= kVirtualMachineSms && image.channels >= 8) {
     return std::min(cost, ffma_cost(at).value_or(cost) / 2);
   }

@@ -101,11 +101,7 @@ double main_us(const ImageSite& image, const Tf32Parameters& p, double rate, con
   const double waves = wave_factor(l.tiles * l.parts, target.sm_count * p.blocks);
   // As the other forms' costs, without the way of the result to memory.
   double us = flops * waves / (kTf32FlopsPerUs * rate * scale);
-  if (l.parts > 1) {
-    const double out_bytes = 4.0 * static_cast<double>(s.batch * s.m * s.n);
-    us += 2 * out_bytes * static_cast<double>(l.parts) / (kSplitBytesPerUs * scale) + kLaunchUs;
-  }
-  return us;
+  return us + parts_us(s, l.parts, target);
 }
 
 Choice heuristic(const ImageSite& image, const Target& target) {
@@ -275,8 +271,6 @@ std::optional<double> image_tf32_cost(const ContractionForms& at, const ImageSit
                        6.0 * static_cast<double>(l.b_batches * s.n * s.k);
   // Clearing the counter, convert, product, wide.
   const double cost = choice.us + bytes / (kSplitBytesPerUs * scale) + 4 * kLaunchUs;
-  // As for FP16x3 (contraction_fp16x3.cpp): the virtual machine runs what a large shape would run.
-  constexpr std::int64_t kVirtualMachineSms = 8;
   if (at.target.sm_count <= kVirtualMachineSms) {
     return std::min(cost, kLaunchUs);  // below every other form
   }

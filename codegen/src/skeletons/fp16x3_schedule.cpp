@@ -22,6 +22,13 @@ constexpr std::string_view kRegisters = "(warp_m * warp_n / 32 * 3 + warp_n / 2 
 
 }  // namespace
 
+double parts_us(const ContractionSite& site, std::int64_t parts, const Target& target) {
+  if (parts == 1) return 0;
+  const double scale = static_cast<double>(target.sm_count) / 132;
+  const double outputs = static_cast<double>(site.batch * site.m * site.n);
+  return 8.0 * outputs * static_cast<double>(parts) / (kSplitBytesPerUs * scale) + kLaunchUs;
+}
+
 std::int64_t stage_bytes(const Fp16x3Parameters& p) {
   return (p.tile_m + p.tile_n) * 128 * p.slabs + round_up((p.tile_m + p.tile_n / 32) * 4, 128);
 }

@@ -18,6 +18,13 @@ inline constexpr std::int64_t kSplitRows = 64;  // of a thread block of the spli
 inline constexpr double kFp16x3FlopsPerUs = 133e6;
 /// Of the split pass, read and written together.
 inline constexpr double kSplitBytesPerUs = 2.9e6;
+/// So few SMs are the virtual machine, whose small shapes stand for large ones: what runs there
+/// must be what a large shape would run.
+inline constexpr std::int64_t kVirtualMachineSms = 8;
+
+/// What it costs to write the sums of `parts` parts of k, to read them again and to launch what
+/// adds them; 0 for one part.
+double parts_us(const ContractionSite& site, std::int64_t parts, const Target& target);
 
 struct Fp16x3Parameters {
   std::int64_t tile_m = 128, tile_n = 128;  // outputs of a thread block

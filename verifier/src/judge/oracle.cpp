@@ -36,13 +36,9 @@ std::size_t TrialVerdict::culprit() const {
 }
 
 bool all_ieee(const Task& task) {
-  const auto rounds = [](PolicyClass policy) { return policy != PolicyClass::Ieee; };
-  if (rounds(task.policy.contraction)) return false;
-  return std::ranges::none_of(task.graph.nodes, [&](const Node& node) {
-    const auto is = [&](std::string_view name) { return node.op.find(name) != std::string::npos; };
-    if (is("conv")) return rounds(task.policy.convolution);
-    return (is("lstm") || is("gru") || is("rnn_")) && rounds(task.policy.recurrence);
-  });
+  const Policy policy = policy_in_effect(task);
+  return policy.contraction == PolicyClass::Ieee && policy.convolution == PolicyClass::Ieee &&
+         policy.recurrence == PolicyClass::Ieee;
 }
 
 bool mean_tells(const Task& task, const TrialPlan& plan, std::size_t index) {
