@@ -193,6 +193,22 @@ inline std::vector<Case> families() {
        gauss, true, true},
   };
 }
+/// Both storage orders of either operand, sizes that are whole quads and sizes that are not;
+/// `multiply` gives the product of two matrices.
+template <class Multiply>
+void expect_every_layout_and_tail(const Multiply& multiply) {
+  for (const bool a_along_k : {false, true}) {
+    for (const bool b_along_k : {false, true}) {
+      for (const int odd : {0, 1}) {
+        SCOPED_TRACE(fmt::format("{} {} {}", a_along_k, b_along_k, odd));
+        const Matrix a(60 + odd, 164 + odd, a_along_k, 3, gaussian());
+        const Matrix b(64 - odd, 164 + odd, b_along_k, 4, gaussian());
+        expect_ieee(a, b, multiply(a, b));
+      }
+    }
+  }
+}
+
 inline int up(int x, int by) { return (x + by - 1) / by * by; }
 
 }  // namespace kw

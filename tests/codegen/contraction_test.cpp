@@ -129,8 +129,8 @@ TEST(Contraction, FusesPointwiseWorkOnEitherSideOfTheProduct) {
                                    R"({"op":"aten.mul","in":["s","x"],"out":["out"],"attrs":{}})",
                                    "out"),
                            h100());
-  EXPECT_THAT(c.cover, StartsWith("contraction@2:"));
-  EXPECT_THAT(c.cover, testing::AnyOf(HasSubstr("[0-3]"), HasSubstr("[1-3]")));
+  EXPECT_THAT(c.cover, testing::AnyOf(HasSubstr("contraction@2:fp16x3[0-3]"),
+                                      HasSubstr("contraction@2:fp16x3[1-3]")));
 }
 
 TEST(Contraction, LeavesATransposedResultToAnotherRegion) {
@@ -143,7 +143,7 @@ TEST(Contraction, LeavesATransposedResultToAnotherRegion) {
                                    R"({"op":"aten.add","in":["p","t"],"out":["out"],"attrs":{}})",
                                    "out"),
                            h100());
-  EXPECT_THAT(c.cover, StartsWith("contraction@2:"));
+  EXPECT_THAT(c.cover, StartsWith("contraction@2:fp16x3[0-0]"));
   EXPECT_THAT(c.cover, HasSubstr("[0-0]+"));
 }
 
