@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "fakes/scripted_steps.h"
 #include "fakes/temp_dir.h"
 #include "worker_identity.h"
@@ -182,6 +184,38 @@ TEST_F(EngineTest, TwoEnginesShareAJobWithoutDoingAStepTwice) {
   const auto joined = second.wait(*job);
   ASSERT_TRUE(joined) << joined.error().message;
   EXPECT_EQ(joined->winner, state->winner);
+}
+
+TEST_F(EngineTest, AFullDiskEndsNoJobAndLeavesNothingInItsRecord) {
+  for (const bool while_judging : {false, true}) {
+    const auto store = open();
+    std::atomic<bool> full = true;
+    ScriptedSteps steps([&](const StepContext& context, const StepBody& body,
+                            std::stop_token stop) -> Result<Input> {
+      if (full && std::holds_alternative<JudgeStep>(body) == while_judging) {
+        return fail(Errc::Io, "database or disk is full");
+      }
+      return all_good(context, body, stop);
+    });
+    std::string id;
+    {
+      Engine engine(*store, steps, system_clock(), options());
+      const auto job = engine.submit(job_of({}));
+      ASSERT_TRUE(job) << job.error().message;
+      id = *job;
+      const auto state = engine.wait(id);
+      ASSERT_FALSE(state);
+      EXPECT_EQ(state.error().code, Errc::Io);
+      EXPECT_NE(store->job(id)->state, store::JobState::Failed);
+    }
+    full = false;
+    Engine again(*store, steps, system_clock(), options());
+    ASSERT_TRUE(again.adopt(id));
+    const auto state = again.wait(id);
+    ASSERT_TRUE(state) << state.error().message;
+    EXPECT_EQ(state->status, JobStatus::Solved);
+    EXPECT_TRUE(state->findings.empty());
+  }
 }
 
 TEST_F(EngineTest, TheBudgetEndsARaceThatFindsNothing) {

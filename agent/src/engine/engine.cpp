@@ -44,7 +44,9 @@ struct Engine::Impl {
         clock(c),
         options(named(std::move(o))),
         observer(std::move(seen)),
-        workers(s, doer, options, [this] { notify(); }),
+        workers(
+            s, doer, options, [this] { notify(); },
+            [this](const std::string& job, const Error& why) { stuck(job, why); }),
         thread([this](std::stop_token stop) { run(std::move(stop)); }) {}
 
   static EngineOptions named(EngineOptions o) {
@@ -56,6 +58,7 @@ struct Engine::Impl {
     std::optional<JobDecider> decider;  // of the decider thread alone
     std::optional<State> result;        // guarded by mutex
     std::optional<Error> error;         // guarded by mutex
+    std::optional<Error> stuck;         // why its steps cannot go on here; guarded by mutex
     bool over() const { return result || error; }
   };
 
@@ -92,7 +95,25 @@ struct Engine::Impl {
     }
   }
 
+  void stuck(const std::string& job, const Error& why) {
+    {
+      const std::lock_guard lock(mutex);
+      const auto slot = slots.find(job);
+      if (slot != slots.end()) slot->second.stuck = why;
+    }
+    notify();
+  }
+
   void step(const std::string& job, Slot& slot) {
+    std::optional<Error> why;
+    {
+      const std::lock_guard lock(mutex);
+      why = slot.stuck;
+    }
+    if (why) {
+      if (slot.decider) slot.decider->release();
+      return over(job, slot, std::move(*why));
+    }
     if (!slot.decider) {
       bury_the_dead(job);
       auto opened = JobDecider::open(store, clock, options.worker, options.lease, job);

@@ -21,8 +21,12 @@ Result<Input> perform_safely(StepDoer& doer, const StepContext& context, const S
 }  // namespace
 
 Workers::Workers(store::Store& store, StepDoer& doer, EngineOptions options,
-                 std::function<void()> completed)
-    : store_(store), doer_(doer), options_(std::move(options)), completed_(std::move(completed)) {
+                 std::function<void()> completed, Stuck stuck)
+    : store_(store),
+      doer_(doer),
+      options_(std::move(options)),
+      completed_(std::move(completed)),
+      stuck_(std::move(stuck)) {
   const int judges = options_.judge_threads > 0
                          ? options_.judge_threads
                          : std::max(2, static_cast<int>(std::thread::hardware_concurrency()));
@@ -141,7 +145,7 @@ void Workers::perform(const store::ClaimedEffect& claimed, const std::string& jo
     KW_ASSIGN(const StepBody body, parse_step(claimed.effect.kind, claimed.effect.payload));
     return perform_safely(doer_, context, body, stop);
   }();
-  finish(claimed, result, stop.stop_requested());
+  finish(claimed, job, result, stop.stop_requested());
   {
     const std::lock_guard lock(mutex_);
     running_.erase(claimed.effect.id);
@@ -149,12 +153,18 @@ void Workers::perform(const store::ClaimedEffect& claimed, const std::string& jo
   completed_();
 }
 
-void Workers::finish(const store::ClaimedEffect& claimed, const Result<Input>& result,
-                     bool stopped) {
+void Workers::finish(const store::ClaimedEffect& claimed, const std::string& job,
+                     const Result<Input>& result, bool stopped) {
   const std::string& id = claimed.effect.id;
   if (!result && stopped && result.error().code == Errc::Cancelled) {
     // Cancelled steps are gone already; at a shutdown this hands the step to whoever is next.
     (void)store_.release_effect(id, claimed.token);
+    return;
+  }
+  if (!result && result.error().code == Errc::Io) {
+    remove_job(job);
+    (void)store_.release_effect(id, claimed.token);
+    stuck_(job, result.error());
     return;
   }
   const Input input =

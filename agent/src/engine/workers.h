@@ -19,9 +19,12 @@ namespace kw::agent {
 /// Thread-safe.
 class Workers {
  public:
-  /// `completed` is called after each recorded result, from a worker's thread.
+  using Stuck = std::function<void(const std::string& job, const Error& why)>;
+  /// `completed` is called after each recorded result, from a worker's thread. `stuck` when a step
+  /// met a full disk, say (Errc::Io): that tells nothing of the job, so nothing is recorded and the
+  /// step is put back. No further step of the job is taken until it is added again.
   Workers(store::Store& store, StepDoer& doer, EngineOptions options,
-          std::function<void()> completed);
+          std::function<void()> completed, Stuck stuck);
   /// Requests a stop of every running step, puts them back and joins.
   ~Workers();
 
@@ -41,7 +44,8 @@ class Workers {
   };
   void work(std::stop_token stop, std::vector<std::string> kinds, int index);
   void perform(const store::ClaimedEffect& claimed, const std::string& job);
-  void finish(const store::ClaimedEffect& claimed, const Result<Input>& result, bool stopped);
+  void finish(const store::ClaimedEffect& claimed, const std::string& job,
+              const Result<Input>& result, bool stopped);
   void beat(std::stop_token stop);
   std::optional<store::ClaimedEffect> claim(const store::ClaimFilter& filter);
 
@@ -49,6 +53,7 @@ class Workers {
   StepDoer& doer_;
   EngineOptions options_;
   std::function<void()> completed_;
+  Stuck stuck_;
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::uint64_t generation_ = 0;            // guarded by mutex_
